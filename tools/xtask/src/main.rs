@@ -1,2 +1,89 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: everything a developer or a CI machine types besides cargo.
+//!
+//! Builds without LLVM, because `setup` is what installs LLVM. The commands
+//! are plain functions, one per file; each prints what it does and ends with
+//! exit code 1 when something is missing or failed.
+
+mod demo;
+mod doctor;
+mod error;
+mod llvm;
+mod packages;
+mod probe;
+mod setup;
+mod shell;
+mod steps;
+mod tidy;
+mod weights;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use error::Result;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set-up, tests, house rules and the demo"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing (apt or Homebrew) and write .cargo/llvm.toml
+    Setup {
+        /// Print what would be installed and written, and stop
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Versions of everything needed, and the line that mends what is missing
+    Doctor,
+    /// Set up, then every check that a change must pass
+    Test {
+        /// Only these steps, comma separated
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<steps::Step>,
+    },
+    /// The house rules that a machine can check
+    Tidy,
+    /// Set up, build, and run one MiniLM layer on this machine's GPU
+    Demo {
+        /// Arguments handed on to kforge-run
+        #[arg(last = true)]
+        run: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Setup { dry_run: true } => setup::describe(),
+        Command::Setup { dry_run: false } => setup::setup().map(|_| true),
+        Command::Doctor => doctor::doctor(),
+        Command::Test { only } => steps::test(&only),
+        Command::Tidy => tidy_and_print(),
+        Command::Demo { run } => demo::demo(&run).map(|()| true),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tidy_and_print() -> Result<bool> {
+    let findings = tidy::tidy(&workspace::root())?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    match findings.len() {
+        0 => println!("tidy: no rule broken"),
+        n => println!("tidy: {n} findings"),
+    }
+    Ok(findings.is_empty())
+}
