@@ -20,7 +20,7 @@ import shutil
 import subprocess
 
 import lit.formats
-from lit.llvm import initialize, llvm_config
+from lit.llvm import initialize
 from lit.llvm.subst import ToolSubst
 
 SETUP = "run `cargo xtask setup`"
@@ -82,6 +82,8 @@ config.test_source_root = os.path.dirname(os.path.abspath(__file__))
 config.test_exec_root = os.path.join(bin_dir, "lit")
 
 initialize(lit_config, config)
+# Bound by the call above, so not importable before it.
+from lit.llvm import llvm_config
 
 # Without this a test would read the cache, key or archive of whoever runs it.
 config.environment["HOME"] = config.test_exec_root
@@ -126,11 +128,11 @@ for name in ("FileCheck", "not", "split-file"):
         )
 llvm_config.add_tool_substitutions(tools(bin_dir, kforge_tools), [bin_dir])
 llvm_config.add_tool_substitutions(tools(llvm_bin, llvm_tools), [llvm_bin])
-if shutil.which("spirv-val"):
+spirv_val = shutil.which("spirv-val")
+if spirv_val:
     config.available_features.add("spirv-val")
-    llvm_config.add_tool_substitutions(
-        [ToolSubst("spirv-val", shutil.which("spirv-val"))], []
-    )
+    folder = os.path.dirname(spirv_val)
+    llvm_config.add_tool_substitutions(tools(folder, ["spirv-val"]), [folder])
 else:
     lit_config.warning("spirv-val is not on PATH, tests that need it are unsupported: %s" % SETUP)
 

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: one MiniLM layer, from IR to a verified run on this machine's GPU.
 //!
-//! Set-up, a release build, the weights, the run; each stage prints its time.
+//! Set-up, the weights, a release build, the run; each stage prints its time.
 //! Without network the weights are seeded random numbers: the kernels and
 //! their verification are the same, the numbers mean nothing.
 
@@ -20,8 +20,8 @@ pub fn demo(extra: &[String]) -> Result<()> {
     stage("set-up", setup::setup)?;
     let metadata = workspace::metadata(false)?;
     let target = workspace::target_dir(&metadata);
-    stage("build", || build(&metadata))?;
     let weights = stage("weights", || Ok(weights_or_seed(&target.join("demo"))))?;
+    stage("build", || build(&metadata))?;
     let input = workspace::root().join(INPUT);
     if !input.is_file() {
         return Err(Error::Missing {

@@ -83,7 +83,7 @@ fn tidy_and_print() -> Result<bool> {
     }
     match findings.len() {
         0 => println!("tidy: no rule broken"),
-        n => println!("tidy: {n} findings"),
+        n => println!("tidy: rules broken at {n} places"),
     }
     Ok(findings.is_empty())
 }

@@ -34,6 +34,8 @@ pub fn setup() -> Result<Llvm> {
             llvm.version,
             llvm.prefix.display()
         );
+    } else if missing.is_empty() {
+        println!("setup: nothing to do, LLVM {} is configured", llvm.version);
     }
     Ok(llvm)
 }

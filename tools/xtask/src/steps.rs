@@ -152,7 +152,7 @@ fn blocked(step: Step, before: &[Row]) -> Option<String> {
 fn check(step: Step, llvm: Option<&Llvm>) -> Result<Outcome> {
     let cargo = |arguments: &[&str]| shell::run(workspace::cargo().args(arguments));
     match step {
-        Step::Fmt => cargo(&["fmt", "--all", "--check"])?,
+        Step::Fmt => cargo(&["fmt", "--all", "--", "--check", "--files-with-diff"])?,
         Step::Tidy => return check_tidy(),
         Step::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"])?,
         Step::Build => cargo(&["build", "--workspace", "--lib", "--bins"])?,
@@ -183,7 +183,7 @@ fn check_tidy() -> Result<Outcome> {
     }
     Ok(match findings.len() {
         0 => Outcome::Passed,
-        n => Outcome::Failed(format!("{n} findings")),
+        n => Outcome::Failed(format!("rules broken at {n} places")),
     })
 }
 

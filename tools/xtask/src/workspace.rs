@@ -18,7 +18,7 @@ pub fn root() -> PathBuf {
 /// set-up; exported variables win over the table, so stale ones are removed
 /// and the fresh table counts.
 pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new("cargo");
     command.current_dir(root());
     for name in crate::llvm::VARIABLES {
         command.env_remove(name);
