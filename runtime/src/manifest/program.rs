@@ -55,6 +55,9 @@ pub struct Dispatch {
     /// Scalar arguments, one per immediate of the kernel.
     #[serde(default)]
     pub immediates: Vec<Immediate>,
+    /// Problem size as users know it (M, N, K of a matmul), for messages only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shape: Vec<Expr>,
 }
 
 /// A memory argument: a buffer from some byte on.

@@ -264,7 +264,8 @@ impl Package {
             let problem = format!("unknown kernel '{}'", dispatch.kernel.escape_default());
             return Err(invalid(place.into(), problem));
         };
-        for expr in &dispatch.workgroups {
+        check_count(place, dispatch.shape.len(), MAX_RANK)?;
+        for expr in dispatch.workgroups.iter().chain(&dispatch.shape) {
             self.check_expr(place, expr)?;
         }
         check_equal(
