@@ -44,7 +44,7 @@ pub fn doctor() -> Result<bool> {
     let bad = entries.iter().filter(|entry| blocks(entry)).count();
     match bad {
         0 => println!("doctor: everything needed is here"),
-        n => println!("doctor: {n} needed things are missing"),
+        n => println!("doctor: missing and needed: {n}"),
     }
     Ok(bad == 0)
 }
