@@ -7,9 +7,21 @@
 //!
 //! - [`manifest`]: the package format, plain data, read as untrusted input.
 //! - [`tensor`]: host tensors and `.npy` files.
+//! - [`device`]: which devices there are and what they can do.
+//! - [`execute`]: one entry of a package on a device.
+//! - [`cpu`]: the ABI of native kernels.
+//! - [`diagnose()`]: a smoke test of a device.
 
+pub mod cpu;
+pub mod device;
+mod diagnose;
+pub mod execute;
+mod gpu;
 pub mod manifest;
 pub mod tensor;
 
+pub use device::{Device, DeviceChoice, DeviceDescription, DeviceError};
+pub use diagnose::{Diagnosis, SmokeTest, diagnose};
+pub use execute::{ExecOptions, Executable, Poison, RunError, RunOptions, RunResult};
 pub use manifest::{Dtype, Manifest, Package, PackageError};
 pub use tensor::{HostTensor, TensorError};

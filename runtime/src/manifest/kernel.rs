@@ -2,7 +2,7 @@
 //!
 //! The kernel ABI: bindings in order are `@group(0) @binding(i)`; immediates
 //! in order are the fields of one struct in `var<immediate>`, 4 bytes each.
-//! The native ABI is described in `cpu`.
+//! The native ABI is described in [`crate::cpu`].
 
 use std::{collections::BTreeMap, fmt};
 
@@ -163,7 +163,7 @@ impl fmt::Display for Knob {
 #[serde(deny_unknown_fields)]
 pub struct Requires {
     /// Feature names as in
-    /// `DeviceDescription::features`.
+    /// [`DeviceDescription::features`](crate::device::DeviceDescription::features).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
     /// Least limits; 0 = no requirement.

@@ -17,6 +17,7 @@ mod program;
 mod save;
 mod validate;
 
+pub(crate) use buffer::row_major;
 pub use buffer::{Buffer, BufferId, Extent, ExtentError, Role, SymbolRange};
 pub use dtype::Dtype;
 pub use expr::{Expr, ExprError, ExprOp, Symbols};

@@ -1,0 +1,488 @@
+//! An entry with numbers in place of expressions, checked against a device.
+
+use std::collections::BTreeSet;
+
+use super::{
+    error::{FailureKind, Fault, RunError, Site},
+    poison::Zone,
+};
+use crate::{
+    device::{DeviceDescription, Target},
+    manifest::{
+        BufferId, Dispatch, Dtype, Entry, Expr, Extent, INIT_ENTRY, Immediate, Kernel, Package,
+        PackageError, Port, Role, ScalarType, Step, Symbols,
+    },
+};
+
+/// Everything needed to run an entry, without expressions.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub entry: String,
+    /// Buffers used, with the manifest's ids as keys.
+    pub buffers: std::collections::BTreeMap<BufferId, BoundBuffer>,
+    pub inputs: Vec<BoundPort>,
+    pub outputs: Vec<BoundPort>,
+    /// Dispatches of `init`, then those of the entry.
+    pub dispatches: Vec<BoundDispatch>,
+    /// How many of the dispatches are `init`'s.
+    pub init: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct BoundBuffer {
+    pub name: String,
+    pub dtype: Dtype,
+    pub role: Role,
+    pub extent: Extent,
+    pub zone: Zone,
+    /// Whether any dispatch writes it.
+    pub written: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct BoundPort {
+    pub name: String,
+    pub buffer: BufferId,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct BoundDispatch {
+    pub kernel: String,
+    pub site: Site,
+    pub workgroups: [u32; 3],
+    /// Buffer and first byte of each binding.
+    pub args: Vec<(BufferId, u64)>,
+    pub immediates: Vec<u8>,
+}
+
+impl BoundDispatch {
+    /// Whether there is nothing to launch.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.workgroups.contains(&0)
+    }
+}
+
+/// Binds an entry, and `init` before it, to symbol values and a device.
+pub(crate) fn instantiate(
+    package: &Package,
+    entry_name: &str,
+    symbols: &Symbols,
+    device: &DeviceDescription,
+    guarded: bool,
+) -> Result<Instance, RunError> {
+    let manifest = &package.manifest;
+    let entry = manifest
+        .entries
+        .get(entry_name)
+        .ok_or_else(|| RunError::UnknownEntry {
+            entry: entry_name.escape_default().to_string(),
+            known: manifest
+                .entries
+                .keys()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+    let symbols = &manifest.bind_symbols(symbols)?;
+    let empty = Entry::default();
+    let init = match manifest.entries.get(INIT_ENTRY) {
+        Some(init) if entry_name != INIT_ENTRY => init,
+        _ => &empty,
+    };
+    let mut instance = Instance {
+        entry: entry_name.into(),
+        buffers: Default::default(),
+        inputs: ports(package, &entry.inputs, symbols)?,
+        outputs: ports(package, &entry.outputs, symbols)?,
+        dispatches: Vec::new(),
+        init: init.steps.len(),
+    };
+    let steps = init
+        .steps
+        .iter()
+        .chain(&entry.steps)
+        .map(|Step::Dispatch(dispatch)| dispatch);
+    let used: BTreeSet<_> = steps
+        .clone()
+        .flat_map(|dispatch| dispatch.args.iter().map(|argument| argument.buffer))
+        .chain(
+            instance
+                .inputs
+                .iter()
+                .chain(&instance.outputs)
+                .map(|port| port.buffer),
+        )
+        .collect();
+    for id in used {
+        instance
+            .buffers
+            .insert(id, bind_buffer(package, id, symbols, device, guarded)?);
+    }
+    for dispatch in steps {
+        let kernel = &manifest.kernels[&dispatch.kernel];
+        for (argument, binding) in dispatch.args.iter().zip(&kernel.bindings) {
+            if let Some(buffer) = instance.buffers.get_mut(&argument.buffer) {
+                buffer.written |= binding.access.writes();
+            }
+        }
+        let bound = bind_dispatch(&instance, kernel, dispatch, symbols, device)?;
+        instance.dispatches.push(bound);
+    }
+    Ok(instance)
+}
+
+fn ports(package: &Package, ports: &[Port], symbols: &Symbols) -> Result<Vec<BoundPort>, RunError> {
+    let bind = |port: &Port| {
+        let place = || format!("port '{}'", port.name);
+        let shape = numbers(place, &port.shape, symbols)?
+            .into_iter()
+            .map(|dim| usize::try_from(dim).map_err(|_| negative(place(), dim)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let buffer = &package.manifest.buffers[port.buffer.0 as usize];
+        let extent = buffer
+            .instantiate(symbols)
+            .map_err(|source| PackageError::Extent {
+                place: place(),
+                source,
+            })?;
+        let elements: Option<u64> = product(shape.iter().map(|&dim| dim as u64));
+        if elements.is_none() || elements != product(extent.shape.iter().copied()) {
+            let problem = format!(
+                "shape {shape:?} does not have the elements of its buffer, {:?}",
+                extent.shape
+            );
+            return Err(PackageError::Invalid {
+                place: place(),
+                problem,
+            }
+            .into());
+        }
+        Ok(BoundPort {
+            name: port.name.clone(),
+            buffer: port.buffer,
+            dtype: port.dtype,
+            shape,
+        })
+    };
+    ports.iter().map(bind).collect()
+}
+
+fn bind_buffer(
+    package: &Package,
+    id: BufferId,
+    symbols: &Symbols,
+    device: &DeviceDescription,
+    guarded: bool,
+) -> Result<BoundBuffer, RunError> {
+    let buffer = &package.manifest.buffers[id.0 as usize];
+    let place = || format!("buffer '{}'", buffer.name);
+    let extent = buffer
+        .instantiate(symbols)
+        .map_err(|source| PackageError::Extent {
+            place: place(),
+            source,
+        })?;
+    let limit = device
+        .storage_binding_bytes
+        .min(device.buffer_bytes)
+        .min(isize::MAX as u64);
+    let zone = Zone::new(extent.bytes, guarded).filter(|zone| zone.end <= limit);
+    let zone = zone.ok_or_else(|| RunError::Argument {
+        place: place(),
+        problem: format!(
+            "{} bytes with its guard zone exceed the device's limit of {limit} bytes per binding; \
+             use smaller sizes",
+            extent.bytes
+        ),
+    })?;
+    Ok(BoundBuffer {
+        name: buffer.name.clone(),
+        dtype: buffer.dtype,
+        role: buffer.role,
+        extent,
+        zone,
+        written: false,
+    })
+}
+
+fn bind_dispatch(
+    instance: &Instance,
+    kernel: &Kernel,
+    dispatch: &Dispatch,
+    symbols: &Symbols,
+    device: &DeviceDescription,
+) -> Result<BoundDispatch, RunError> {
+    let place = || format!("dispatch of kernel '{}'", dispatch.kernel);
+    let shape = numbers(place, &dispatch.shape, symbols)?;
+    let site = Site {
+        stage: kernel.stage.clone(),
+        shape: match shape.as_slice() {
+            [] => fallback_shape(instance, kernel, dispatch),
+            dims => join(dims),
+        },
+        kernel: dispatch.kernel.clone(),
+        knobs: kernel.knob_text(),
+    };
+    let fail = |fault: Fault| fault.at(device.target, &site);
+    check_kernel(kernel, device).map_err(fail)?;
+
+    let mut workgroups = [0; 3];
+    for (axis, expr) in dispatch.workgroups.iter().enumerate() {
+        let count = number(place, expr, symbols)?;
+        workgroups[axis] = u32::try_from(count)
+            .ok()
+            .filter(|&count| count <= device.workgroups_per_dimension)
+            .ok_or_else(|| {
+                let limit = device.workgroups_per_dimension;
+                fail(limit_fault(format!(
+                    "{count} workgroups in dimension {axis} are not within 0..={limit}; use \
+                     larger tiles or fold them into another dimension"
+                )))
+            })?;
+    }
+    let mut args = Vec::new();
+    for (index, (argument, binding)) in dispatch.args.iter().zip(&kernel.bindings).enumerate() {
+        let offset = number(place, &argument.byte_offset, symbols)?;
+        let elements = binding
+            .elements
+            .as_ref()
+            .map(|expr| number(place, expr, symbols));
+        let buffer = &instance.buffers[&argument.buffer];
+        let alignment = u64::from(device.storage_offset_alignment.max(4));
+        let offset = u64::try_from(offset)
+            .ok()
+            .filter(|offset| offset % alignment == 0 && *offset <= buffer.zone.data)
+            .ok_or_else(|| {
+                fail(limit_fault(format!(
+                    "byte offset {offset} of binding {index} must be a multiple of {alignment} \
+                     within the {} bytes of buffer '{}'",
+                    buffer.zone.data, buffer.name
+                )))
+            })?;
+        if let Some(elements) = elements.transpose()? {
+            let needed = i128::from(elements) * binding.dtype.bytes() as i128;
+            let room = i128::from(buffer.zone.data - offset);
+            if needed < 0 || needed > room {
+                return Err(fail(Fault::new(
+                    FailureKind::Validation,
+                    format!(
+                        "binding {index} touches {elements} elements ({needed} bytes) but buffer \
+                         '{}' has {room} bytes behind its offset",
+                        buffer.name
+                    ),
+                )));
+            }
+        }
+        args.push((argument.buffer, offset));
+    }
+    check_aliasing(instance, kernel, &args).map_err(fail)?;
+
+    let mut immediates = Vec::new();
+    for (value, scalar) in dispatch.immediates.iter().zip(&kernel.immediates) {
+        immediates.extend(immediate(value, *scalar, symbols, &place)?);
+    }
+    Ok(BoundDispatch {
+        kernel: dispatch.kernel.clone(),
+        site,
+        workgroups,
+        args,
+        immediates,
+    })
+}
+
+/// What can be said about a kernel and a device without any sizes.
+fn check_kernel(kernel: &Kernel, device: &DeviceDescription) -> Result<(), Fault> {
+    let unsupported = |detail: String| Err(Fault::new(FailureKind::Unsupported, detail));
+    let (needs, runs) = match (kernel.is_native(), device.target) {
+        (true, Target::Gpu) => ("native code", "WGSL"),
+        (false, Target::Cpu) => ("WGSL", "native code"),
+        _ => ("", ""),
+    };
+    if needs != runs {
+        return unsupported(format!(
+            "the kernel is {needs}, device '{}' runs {runs}; choose another device or package",
+            device.name
+        ));
+    }
+    if let Some(missing) = kernel
+        .requires
+        .features
+        .iter()
+        .find(|name| !device.has(name))
+    {
+        return unsupported(format!(
+            "device '{}' lacks feature '{}'; plan for this device",
+            device.name,
+            missing.escape_default()
+        ));
+    }
+    let shapes = &kernel.requires.matrix_shapes;
+    if let Some(missing) = shapes
+        .iter()
+        .find(|shape| !device.matrix_shapes.contains(shape))
+    {
+        return unsupported(format!(
+            "device '{}' has no {missing} matrix unit",
+            device.name
+        ));
+    }
+    let limits = kernel.requires.limits;
+    let fixed = device.subgroup_min == device.subgroup_max;
+    if limits.subgroup_size != 0 && !(fixed && device.subgroup_min == limits.subgroup_size) {
+        return unsupported(format!(
+            "the kernel needs subgroups of {}, device '{}' has {}..={}",
+            limits.subgroup_size, device.name, device.subgroup_min, device.subgroup_max
+        ));
+    }
+    let size = kernel.workgroup_size.map(u64::from);
+    let immediates = 4 * kernel.immediates.len() as u64;
+    let checks = [
+        (
+            "workgroup memory bytes",
+            limits.workgroup_memory,
+            u64::from(device.workgroup_memory),
+        ),
+        (
+            "invocations per workgroup",
+            size.iter().product(),
+            u64::from(device.invocations),
+        ),
+        (
+            "workgroup size in x",
+            size[0],
+            u64::from(device.workgroup_size[0]),
+        ),
+        (
+            "workgroup size in y",
+            size[1],
+            u64::from(device.workgroup_size[1]),
+        ),
+        (
+            "workgroup size in z",
+            size[2],
+            u64::from(device.workgroup_size[2]),
+        ),
+        (
+            "storage buffers",
+            kernel.bindings.len() as u64,
+            u64::from(device.storage_buffers),
+        ),
+        (
+            "bytes per binding",
+            limits.storage_binding_bytes,
+            device.storage_binding_bytes,
+        ),
+        (
+            "bytes of immediates",
+            immediates,
+            u64::from(device.immediate_bytes),
+        ),
+    ];
+    match checks.iter().find(|(_, needed, limit)| needed > limit) {
+        Some((what, needed, limit)) => Err(limit_fault(format!(
+            "{what}: {needed} exceed the limit of {limit} on '{}'; plan for this device",
+            device.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// One buffer may be bound several times, but not read-only and writable at once.
+fn check_aliasing(
+    instance: &Instance,
+    kernel: &Kernel,
+    args: &[(BufferId, u64)],
+) -> Result<(), Fault> {
+    for (i, (buffer, _)) in args.iter().enumerate() {
+        for (j, (other, _)) in args.iter().enumerate().skip(i + 1) {
+            let writes = |index: usize| kernel.bindings[index].access.writes();
+            if buffer == other && writes(i) != writes(j) {
+                let name = &instance.buffers[buffer].name;
+                return Err(Fault::new(
+                    FailureKind::Validation,
+                    format!(
+                        "buffer '{name}' is bound for reading ({}) and writing ({}) at once; \
+                         declare both read_write or copy it first",
+                        if writes(i) { j } else { i },
+                        if writes(i) { i } else { j }
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn immediate(
+    value: &Immediate,
+    scalar: ScalarType,
+    symbols: &Symbols,
+    place: &dyn Fn() -> String,
+) -> Result<[u8; 4], RunError> {
+    let expr = match value {
+        Immediate::F32(value) => return Ok(value.0.to_le_bytes()),
+        Immediate::Integer(expr) => expr,
+    };
+    let number = number(place, expr, symbols)?;
+    let bytes = match scalar {
+        ScalarType::U32 => u32::try_from(number).ok().map(u32::to_le_bytes),
+        _ => i32::try_from(number).ok().map(i32::to_le_bytes),
+    };
+    bytes.ok_or_else(|| {
+        let problem = format!("immediate '{expr}' is {number}, which is outside {scalar:?}");
+        PackageError::Invalid {
+            place: place(),
+            problem,
+        }
+        .into()
+    })
+}
+
+/// Without a declared problem size, the shape of the first buffer written.
+fn fallback_shape(instance: &Instance, kernel: &Kernel, dispatch: &Dispatch) -> String {
+    let mut pairs = dispatch.args.iter().zip(&kernel.bindings);
+    let written = pairs.find(|(_, binding)| binding.access.writes());
+    let buffer = written.and_then(|(argument, _)| instance.buffers.get(&argument.buffer));
+    buffer.map_or_else(|| "unknown".into(), |buffer| join(&buffer.extent.shape))
+}
+
+fn join<T: ToString>(dims: &[T]) -> String {
+    dims.iter().map(T::to_string).collect::<Vec<_>>().join("x")
+}
+
+fn product(mut dims: impl Iterator<Item = u64>) -> Option<u64> {
+    dims.try_fold(1_u64, u64::checked_mul)
+}
+
+fn numbers(
+    place: impl Fn() -> String,
+    exprs: &[Expr],
+    symbols: &Symbols,
+) -> Result<Vec<i64>, RunError> {
+    exprs
+        .iter()
+        .map(|expr| number(&place, expr, symbols))
+        .collect()
+}
+
+fn number(place: impl Fn() -> String, expr: &Expr, symbols: &Symbols) -> Result<i64, RunError> {
+    let value = expr.evaluate(symbols);
+    Ok(value.map_err(|source| PackageError::Expression {
+        place: place(),
+        source,
+    })?)
+}
+
+fn negative(place: String, value: i64) -> RunError {
+    PackageError::Invalid {
+        place,
+        problem: format!("dimension {value} is negative"),
+    }
+    .into()
+}
+
+fn limit_fault(detail: String) -> Fault {
+    Fault::new(FailureKind::Limit, detail)
+}

@@ -1,0 +1,27 @@
+//! Runs one entry of a package on a device.
+
+mod error;
+mod executable;
+mod inspect;
+mod instance;
+mod layout;
+mod memory;
+mod options;
+mod poison;
+mod report;
+mod script;
+mod timing;
+
+pub(crate) use error::Fault;
+pub use error::{FailureKind, RunError, Site};
+pub use executable::Executable;
+pub(crate) use inspect::Saved;
+pub(crate) use instance::{BoundDispatch, Instance};
+pub(crate) use memory::MemoryPlan;
+pub use options::{ExecOptions, RunOptions, ShaderChecks};
+pub use poison::Poison;
+pub use report::{
+    DispatchTime, GuardViolation, RunResult, Spread, TotalTime, Violation, format_ms,
+};
+pub(crate) use script::Action;
+pub(crate) use timing::Executed;
