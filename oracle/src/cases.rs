@@ -1,0 +1,296 @@
+//! The case generator: inputs that catch wrong kernels.
+//!
+//! Every element is a function of (program inputs, values, seed) alone: no thread count, no
+//! platform, no library version changes it, so a package stores seeds instead of tensors.
+//! Values are rounded to the input's type; subnormals become 0, because a device may flush
+//! them. In programs with f16 values magnitudes are capped so that no sum of products
+//! overflows (`role::amplitude`); for half precision the tiny case is 1e-2.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::array::Array;
+use crate::dtype::DType;
+use crate::eval::EvalOptions;
+use crate::program::{Program, TensorType};
+use crate::validate::ProgramError;
+
+pub(crate) mod rng;
+mod role;
+mod shapes;
+
+pub use shapes::{AttentionShape, attention_shapes, matmul_shapes, row_shapes};
+
+use rng::{hash, normal};
+use role::Role;
+
+/// A family of input values.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "snake_case")]
+pub enum Values {
+    /// Standard normal.
+    Normal,
+    /// Integers so small that every partial sum is exact.
+    SmallIntegers,
+    /// Normal, with 1 element in 97 at ±1000.
+    Outliers,
+    /// 30 times normal.
+    Large30,
+    /// 1e-4 times normal.
+    Tiny1e4,
+    /// Normal around 100.
+    Offset100,
+    /// Normal around -10000: a maximum that starts at 0 or at a mask value shows.
+    NearMinus1e4,
+    /// One normal value per row: variance 0. The first row of a mask is all absent.
+    ConstantRows,
+    /// Alternate inputs have a single 1 per row; the others count, so that an index path
+    /// shows as a wrong integer.
+    OneHot,
+    /// Signed powers of two from 2^-4 to 2^4.
+    PowersOfTwo,
+}
+
+/// How many cases.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// The six that catch most.
+    Quick,
+    /// Every family; the random ones twice, one-hot in both parities.
+    Full,
+}
+
+/// Why no inputs were made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CaseError {
+    /// The program breaks a rule.
+    #[error("invalid program: {source}")]
+    Program {
+        /// The rule.
+        #[from]
+        source: ProgramError,
+    },
+    /// More input elements than an evaluation takes.
+    #[error("program '{program}' has {elements} input elements, limit {limit}")]
+    TooLarge {
+        /// Program name.
+        program: String,
+        /// Sum over the inputs.
+        elements: usize,
+        /// The default of `EvalOptions::max_elements`.
+        limit: usize,
+    },
+}
+
+/// The cases of a level: a family and a salt to add to the run's seed.
+pub fn standard_cases(level: Level) -> Vec<(Values, u64)> {
+    use Values::*;
+    match level {
+        Level::Quick => vec![
+            (Normal, 0),
+            (SmallIntegers, 0),
+            (Outliers, 0),
+            (NearMinus1e4, 0),
+            (ConstantRows, 0),
+            (OneHot, 0),
+        ],
+        Level::Full => vec![
+            (Normal, 0),
+            (SmallIntegers, 0),
+            (Outliers, 0),
+            (NearMinus1e4, 0),
+            (ConstantRows, 0),
+            (OneHot, 0),
+            (OneHot, 1),
+            (Large30, 0),
+            (Tiny1e4, 0),
+            (Offset100, 0),
+            (PowersOfTwo, 0),
+            (Normal, 1),
+            (SmallIntegers, 1),
+        ],
+    }
+}
+
+/// Inputs of one family for `program`, bounds 0. Add a case's salt to the seed.
+pub fn generate(program: &Program, values: Values, seed: u64) -> Result<Vec<Array>, CaseError> {
+    program.validate()?;
+    let elements = program
+        .inputs
+        .iter()
+        .fold(0usize, |n, i| n.saturating_add(i.ty.elements()));
+    let limit = EvalOptions::default().max_elements;
+    if elements > limit {
+        return Err(CaseError::TooLarge {
+            program: program.name.clone(),
+            elements,
+            limit,
+        });
+    }
+    let contraction = role::largest_contraction(program);
+    let cap = role::amplitude(program);
+    let roles = role::roles(program);
+    let arrays = program
+        .inputs
+        .iter()
+        .zip(roles)
+        .enumerate()
+        .map(|(index, (input, role))| {
+            // Families must not share numbers, else Large30 were Normal again, scaled.
+            let stream = (values as u64) << 32 | index as u64;
+            let family = Family {
+                values,
+                ty: &input.ty,
+                seed,
+                stream,
+                index,
+                contraction,
+                cap,
+            };
+            let value = (0..input.ty.elements())
+                .into_par_iter()
+                .with_min_len(4096)
+                .map(|i| storable(input.ty.dtype, family.element(role, i)))
+                .collect();
+            Array::exact(input.ty.clone(), value)
+        });
+    Ok(arrays.collect())
+}
+
+fn storable(dtype: DType, x: f64) -> f64 {
+    let rounded = dtype.round(x);
+    if dtype.is_float() && rounded.abs() < dtype.min_normal() {
+        0.0
+    } else {
+        rounded
+    }
+}
+
+struct Family<'a> {
+    values: Values,
+    ty: &'a TensorType,
+    seed: u64,
+    stream: u64,
+    index: usize,
+    contraction: usize,
+    cap: f64,
+}
+
+impl Family<'_> {
+    fn element(&self, role: Role, i: usize) -> f64 {
+        match role {
+            Role::Mask => self.mask(i),
+            Role::Positions { sequence } => self.position(i, sequence),
+            Role::InvFreq { theta } => {
+                let half = self.ty.elements().max(1);
+                theta.powf(-((i % half) as f64) / half as f64)
+            }
+            Role::Gamma if self.values == Values::SmallIntegers => 1.0 + (i % 2) as f64,
+            Role::Gamma => 1.0 + 0.125 * self.normal(i),
+            Role::Plain { .. } if self.ty.dtype == DType::Bool => (self.bits(i) & 1) as f64,
+            Role::Plain { .. } if self.ty.dtype.is_integer() => (self.bits(i) % 8) as f64,
+            Role::Plain { axis } => self.plain(i, axis),
+        }
+    }
+
+    fn plain(&self, i: usize, axis: usize) -> f64 {
+        let half = matches!(self.ty.dtype, DType::F16 | DType::Bf16);
+        let sign = if self.bits(i) & 1 == 0 { 1.0 } else { -1.0 };
+        match self.values {
+            Values::Normal => self.normal(i),
+            Values::SmallIntegers => {
+                let range = self.integer_range();
+                (self.bits(i) % (2 * range + 1)) as f64 - range as f64
+            }
+            Values::Outliers => match (self.bits(i) >> 1) % 97 {
+                0 => sign * 1e3f64.min(self.cap),
+                _ => self.normal(i),
+            },
+            Values::Large30 => 30f64.min(self.cap) * self.normal(i),
+            Values::Tiny1e4 => (if half { 1e-2 } else { 1e-4 }) * self.normal(i),
+            Values::Offset100 => 100f64.min(self.cap) + self.normal(i),
+            Values::NearMinus1e4 => -(1e4f64.min(self.cap)) + self.normal(i),
+            Values::ConstantRows => self.normal(self.row(i, axis).0),
+            Values::OneHot => self.one_hot(i, axis),
+            Values::PowersOfTwo => sign * 2f64.powi((self.bits(i) >> 1) as i32 % 9 - 4),
+        }
+    }
+
+    fn bits(&self, i: usize) -> u64 {
+        hash(self.seed, self.stream, i as u64) >> 8
+    }
+
+    fn normal(&self, i: usize) -> f64 {
+        normal(self.seed, self.stream, i as u64)
+    }
+
+    /// Row number and position along `axis`.
+    fn row(&self, i: usize, axis: usize) -> (usize, usize) {
+        let inner: usize = self.ty.shape.iter().skip(axis + 1).product();
+        let n = self.ty.shape.get(axis).copied().unwrap_or(1);
+        (i / (n * inner) * inner + i % inner, i / inner % n)
+    }
+
+    /// Largest r with K·r² <= 2^22 (room for bias and residual), at most 8; for half
+    /// precision also r²·√K <= 2^9, so that most results are below 2^11 and thus exact.
+    fn integer_range(&self) -> u64 {
+        let k = self.contraction as f64;
+        let exact = (4194304.0 / k).sqrt();
+        let range = match self.ty.dtype {
+            DType::F32 => exact,
+            DType::F16 => exact.min((512.0 / k.sqrt()).sqrt()).min(self.cap),
+            _ => exact.min((64.0 / k.sqrt()).sqrt()),
+        };
+        range.clamp(1.0, 8.0) as u64
+    }
+
+    fn one_hot(&self, i: usize, axis: usize) -> f64 {
+        let n = self.ty.shape.get(axis).copied().unwrap_or(1);
+        if (self.index as u64 + self.seed) & 1 == 0 {
+            // Consecutive rows walk along the axis, so that every position gets its turn.
+            let (row, at) = self.row(i, axis);
+            return f64::from((row + self.seed as usize % n.max(1)) % n.max(1) == at);
+        }
+        // A prime period: neighbours in any direction differ. Exact in f16 (< 2^11), bf16 (< 2^8).
+        let period = if self.ty.dtype == DType::Bf16 {
+            251
+        } else {
+            1999
+        };
+        ((i + 1) % period) as f64 - (period / 2) as f64
+    }
+
+    /// Zeros and absent keys, one in four; key 0 stays visible in every row, except that
+    /// `ConstantRows` masks the whole first row. `Outliers` adds finite values to the mix.
+    fn mask(&self, i: usize) -> f64 {
+        let absent = match self.ty.dtype {
+            DType::F16 => -6e4,
+            // The nearest bf16 to -1e9 lies above it.
+            DType::Bf16 => -1073741824.0,
+            _ => -1e9,
+        };
+        let keys = self.ty.shape.last().copied().unwrap_or(1).max(1);
+        if self.values == Values::ConstantRows && i < keys {
+            return absent;
+        }
+        match self.bits(i) % 8 {
+            0 | 1 if !i.is_multiple_of(keys) => absent,
+            2 if self.values == Values::Outliers => self.normal(i),
+            _ => 0.0,
+        }
+    }
+
+    /// 0, 1, 2, ... along the sequence; scattered over twice its length (at most 4096) where
+    /// the order must not matter.
+    fn position(&self, i: usize, sequence: usize) -> f64 {
+        let sequence = sequence.max(1);
+        match self.values {
+            Values::SmallIntegers | Values::Outliers | Values::OneHot => {
+                (self.bits(i) % (2 * sequence).min(4096) as u64) as f64
+            }
+            _ => (i % sequence) as f64,
+        }
+    }
+}
