@@ -12,7 +12,6 @@ use super::{
     layout,
     memory::{MemoryPlan, plan},
     options::{ExecOptions, RunOptions},
-    poison::nan_word,
     report::RunResult,
     script::{Action, script},
     timing::{Executed, Samples},
@@ -242,7 +241,7 @@ impl Executable {
 
     fn upload(&mut self, id: BufferId, tensor: &HostTensor) -> Result<(), RunError> {
         let buffer = &self.instance.buffers[&id];
-        let bytes = layout::pack(tensor.bytes(), buffer, nan_word(buffer.dtype));
+        let bytes = layout::pack(tensor.bytes(), buffer, buffer.nan_word());
         let slot = self.memory.slot_of[&id];
         let uploaded = match &mut self.backend {
             Backend::Gpu(gpu) => gpu.upload(slot, &bytes),

@@ -6,7 +6,7 @@ use super::{
     error::RunError,
     instance::{BoundBuffer, Instance},
     layout,
-    poison::{Poison, first_difference, guard_word, nan_word, shows_unwritten},
+    poison::{Poison, first_difference, shows_unwritten},
     report::{GuardViolation, Violation},
 };
 use crate::{
@@ -72,18 +72,14 @@ fn broken_guard(
     };
     // The 1 to 3 bytes before the first whole guard word belong to the prefill.
     let sliver = (buffer.role == Role::Output)
-        .then(|| {
-            first_difference(
-                part(zone.data, zone.guard),
-                zone.data,
-                nan_word(buffer.dtype),
-            )
-        })
+        .then(|| first_difference(part(zone.data, zone.guard), zone.data, buffer.nan_word()))
         .flatten();
     let offset = sliver.or_else(|| {
-        let word = guard_word(buffer.dtype, poison);
+        let word = buffer.guard_word(poison);
         first_difference(part(zone.guard, zone.end), zone.guard, word)
     })?;
+    // The first byte of an element may keep its value by chance.
+    let offset = offset - offset % buffer.dtype.bytes() as u64;
     Some(GuardViolation {
         buffer: buffer.name.clone(),
         offset,
@@ -94,7 +90,7 @@ fn broken_guard(
 fn unwritten(buffer: &BoundBuffer, bytes: &[u8]) -> Option<GuardViolation> {
     let size = buffer.dtype.bytes();
     let dense = layout::unpack(bytes, buffer);
-    let word = nan_word(buffer.dtype).to_le_bytes();
+    let word = buffer.nan_word().to_le_bytes();
     let holds_pattern = |element: &[u8]| {
         element
             .iter()

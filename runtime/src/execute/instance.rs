@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     error::{FailureKind, Fault, RunError, Site},
-    poison::Zone,
+    poison::{Poison, Zone, guard_word, nan_word},
 };
 use crate::{
     device::{DeviceDescription, Target},
@@ -35,6 +35,8 @@ pub(crate) struct BoundBuffer {
     pub role: Role,
     pub extent: Extent,
     pub zone: Zone,
+    /// Makes its patterns differ from those of other buffers.
+    pub salt: u32,
     /// Whether any dispatch writes it.
     pub written: bool,
 }
@@ -55,6 +57,18 @@ pub(crate) struct BoundDispatch {
     /// Buffer and first byte of each binding.
     pub args: Vec<(BufferId, u64)>,
     pub immediates: Vec<u8>,
+}
+
+impl BoundBuffer {
+    /// What fills it where nothing was written.
+    pub(crate) const fn nan_word(&self) -> u32 {
+        nan_word(self.dtype, self.salt)
+    }
+
+    /// What is behind its data.
+    pub(crate) const fn guard_word(&self, poison: Option<Poison>) -> u32 {
+        guard_word(self.dtype, poison, self.salt)
+    }
 }
 
 impl BoundDispatch {
@@ -203,6 +217,7 @@ fn bind_buffer(
         role: buffer.role,
         extent,
         zone,
+        salt: id.0,
         written: false,
     })
 }

@@ -95,6 +95,7 @@ mod tests {
             role: Role::Input,
             extent,
             zone,
+            salt: 0,
             written: false,
         }
     }

@@ -11,7 +11,7 @@ use crate::manifest::Dtype;
 pub enum Poison {
     /// NaN behind inputs and in scratch.
     Nan,
-    /// Large finite values, because `max` may drop a NaN: 1e30, or 6e4 in f16.
+    /// Large finite values, because `max` may drop a NaN: about 1e30, or 6e4 in f16.
     Big,
 }
 
@@ -20,26 +20,38 @@ pub(crate) const GUARD_BYTES: u64 = 4096;
 
 /// A quiet NaN with an uncommon payload; for integers an uncommon value.
 ///
-/// Arithmetic makes the default NaN, so a kernel does not write this by chance.
-pub(crate) const fn nan_word(dtype: Dtype) -> u32 {
+/// Arithmetic makes the default NaN or passes an operand's payload on, so the
+/// payload differs from buffer to buffer (`salt`): a NaN read behind one buffer
+/// and written behind another still changes the guard. There are 63 payloads in
+/// bf16, 511 in f16, over a million in f32.
+pub(crate) const fn nan_word(dtype: Dtype, salt: u32) -> u32 {
+    // The factors share no divisor with the moduli, so payloads repeat as late
+    // as they can.
     match dtype {
-        Dtype::F32 => 0x7FC5_A5A5,
-        Dtype::F16 => 0x7E5A_7E5A,
-        Dtype::Bf16 => 0x7FD5_7FD5,
-        Dtype::I32 | Dtype::I64 => 0xA5C3_5A3C,
-        // 0xA5 is no boolean; for 8-bit integers it is a value like any other.
-        Dtype::I8 | Dtype::U8 | Dtype::Bool => 0xA5A5_A5A5,
+        Dtype::F32 => {
+            0x7FC0_0000 | (1 + salt.wrapping_mul(0x9E35).wrapping_add(0x5_A5A4) % 0x3F_FFFF)
+        }
+        Dtype::F16 => twice(0x7E00 | (1 + (salt % 511 * 37 + 0x59) % 511)),
+        Dtype::Bf16 => twice(0x7FC0 | (1 + (salt % 63 * 5 + 0x14) % 63)),
+        Dtype::I32 | Dtype::I64 => 0xA5C3_5A3C_u32.wrapping_add((salt % 0x8000) * 0x1_0001),
+        // Above 127 it is no boolean; for 8-bit integers it is a value like any other.
+        Dtype::I8 | Dtype::U8 | Dtype::Bool => (0x80 | ((0x25 + salt) & 0x7F)) * 0x0101_0101,
     }
 }
 
 /// The word for a guard zone.
-pub(crate) const fn guard_word(dtype: Dtype, poison: Option<Poison>) -> u32 {
+pub(crate) const fn guard_word(dtype: Dtype, poison: Option<Poison>, salt: u32) -> u32 {
     match (poison, dtype) {
-        (Some(Poison::Big), Dtype::F32) => 0x7149_F2CA, // 1e30
-        (Some(Poison::Big), Dtype::F16) => 0x7B53_7B53, // 6e4
-        (Some(Poison::Big), Dtype::Bf16) => 0x714A_714A, // 1e30
-        _ => nan_word(dtype),
+        // From 1e30 up by less than 1 %, from 5.9e4 to 6.5e4, from 1e30 to 1.3e30.
+        (Some(Poison::Big), Dtype::F32) => 0x7149_F2CA + salt % 0x1_0000,
+        (Some(Poison::Big), Dtype::F16) => twice(0x7B34 + salt % 200),
+        (Some(Poison::Big), Dtype::Bf16) => twice(0x714A + salt % 50),
+        _ => nan_word(dtype, salt),
     }
+}
+
+const fn twice(half_word: u32) -> u32 {
+    half_word << 16 | half_word
 }
 
 /// Whether an element that still holds the pattern was surely not written.
@@ -98,16 +110,31 @@ mod tests {
 
     #[test]
     fn patterns_are_what_they_say() {
-        assert!(f32::from_bits(nan_word(Dtype::F32)).is_nan());
-        assert!(f16::from_bits(nan_word(Dtype::F16) as u16).is_nan());
-        assert!(bf16::from_bits(nan_word(Dtype::Bf16) as u16).is_nan());
-        let big = |dtype| guard_word(dtype, Some(Poison::Big));
-        assert_eq!(f32::from_bits(big(Dtype::F32)), 1e30);
-        assert_eq!(f16::from_bits(big(Dtype::F16) as u16), f16::from_f32(6e4));
-        assert_eq!(
-            bf16::from_bits(big(Dtype::Bf16) as u16),
-            bf16::from_f32(1e30)
-        );
+        for salt in 0..2000 {
+            let nan = |dtype| nan_word(dtype, salt);
+            assert!(f32::from_bits(nan(Dtype::F32)).is_nan());
+            assert!(f16::from_bits(nan(Dtype::F16) as u16).is_nan());
+            assert!(bf16::from_bits(nan(Dtype::Bf16) as u16).is_nan());
+            assert!(nan(Dtype::Bool).to_le_bytes().iter().all(|&byte| byte > 1));
+            let big = |dtype| guard_word(dtype, Some(Poison::Big), salt);
+            assert!((1e30..1.01e30).contains(&f32::from_bits(big(Dtype::F32))));
+            let half = f16::from_bits(big(Dtype::F16) as u16).to_f32();
+            assert!((5.9e4..6.55e4).contains(&half), "{half}");
+            let brain = bf16::from_bits(big(Dtype::Bf16) as u16).to_f32();
+            assert!((0.99e30..1.3e30).contains(&brain), "{brain}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_neighbouring_buffers_differ() {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::I32, Dtype::Bool] {
+            for poison in [Poison::Nan, Poison::Big] {
+                let words: std::collections::BTreeSet<_> = (0..50)
+                    .map(|salt| guard_word(dtype, Some(poison), salt))
+                    .collect();
+                assert_eq!(words.len(), 50, "{dtype} {poison:?}");
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{
     instance::Instance,
     memory::{MemoryPlan, lifetimes},
-    poison::{Poison, guard_word, nan_word},
+    poison::Poison,
 };
 use crate::manifest::{BufferId, Role};
 
@@ -107,10 +107,10 @@ fn prefill(
 ) {
     let buffer = &instance.buffers[&id];
     let slot = memory.slot_of[&id];
-    let guard = guard_word(buffer.dtype, poison);
+    let guard = buffer.guard_word(poison);
     let data = match buffer.role {
         // Always NaN, so that an unwritten element is recognised.
-        Role::Output => Some(nan_word(buffer.dtype)),
+        Role::Output => Some(buffer.nan_word()),
         Role::Scratch => Some(guard),
         Role::Input | Role::Weight | Role::Constant | Role::State => None,
     };
