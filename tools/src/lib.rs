@@ -1,1 +1,1 @@
-//! Placeholder.
+//! What the kforge command line tools share.

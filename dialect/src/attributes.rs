@@ -1,0 +1,153 @@
+//! The discardable `kforge.*` attributes: what each holds, and where it may be.
+//! An unknown one is refused, so that a misspelt name never passes in silence.
+
+use melior::ir::{
+    Attribute, BlockLike, OperationRef,
+    attribute::{
+        ArrayAttribute, BoolAttribute, DictionaryAttribute, IntegerAttribute, StringAttribute,
+    },
+    operation::OperationLike,
+};
+
+use crate::{diagnostics, ir};
+
+/// A stable name of an op, by which a knob selects it; on a kernel, its stage.
+pub const NAME: &str = "kforge.name";
+/// On a function argument: the tensor of the weights file it is bound to.
+pub const WEIGHT: &str = "kforge.weight";
+/// The knobs a tile pass chose for an op; on a kernel, those it came from.
+pub const SCHEDULE: &str = "kforge.schedule";
+/// On a module: the device it is compiled for.
+pub const DEVICE: &str = "kforge.device";
+/// On a module: its text before any transformation, what verification trusts.
+pub const REFERENCE: &str = "kforge.reference";
+/// On a kernel: the kforge ops it implements, as text.
+pub const SPEC: &str = "kforge.spec";
+/// On a module: the evidence of a passing verification. A report, not a licence.
+pub const VERIFIED: &str = "kforge.verified";
+/// On a module: the WGSL of its kernels, by kernel name.
+pub const WGSL: &str = "kforge.wgsl";
+
+const ON_OPERATIONS: [&str; 7] = [NAME, SCHEDULE, DEVICE, REFERENCE, SPEC, VERIFIED, WGSL];
+const ON_MODULES: [&str; 4] = [DEVICE, REFERENCE, VERIFIED, WGSL];
+
+/// Verifies a `kforge.*` attribute of an operation.
+pub(crate) fn verify(operation: OperationRef, name: &str, value: Attribute) -> bool {
+    match check(operation, name, value) {
+        Ok(()) => true,
+        Err(message) => {
+            diagnostics::op_error(operation, &message);
+            false
+        }
+    }
+}
+
+/// Verifies a `kforge.*` attribute of argument number `argument`.
+pub(crate) fn verify_argument(
+    operation: OperationRef,
+    argument: u32,
+    name: &str,
+    value: Attribute,
+) -> bool {
+    let message = if name != WEIGHT {
+        format!(
+            "argument {argument} has the unknown attribute '{name}'; arguments may have '{WEIGHT}'"
+        )
+    } else if text(value).is_none_or(str::is_empty) {
+        format!("argument {argument}: '{WEIGHT}' is {value}, expected the name of a tensor")
+    } else {
+        return true;
+    };
+    diagnostics::op_error(operation, &message);
+    false
+}
+
+fn check(operation: OperationRef, name: &str, value: Attribute) -> Result<(), String> {
+    if !ON_OPERATIONS.contains(&name) {
+        return Err(format!(
+            "has the unknown attribute '{name}'; known are {}",
+            ON_OPERATIONS.join(", ")
+        ));
+    }
+    if ON_MODULES.contains(&name) && ir::name(operation) != "builtin.module" {
+        return Err(format!("cannot have '{name}', which belongs to a module"));
+    }
+    match name {
+        NAME => check_name(operation, value),
+        REFERENCE | SPEC => text(value)
+            .map(|_| ())
+            .ok_or_else(|| format!("'{name}' must be the text of a module")),
+        VERIFIED | WGSL => DictionaryAttribute::try_from(value)
+            .map(|_| ())
+            .map_err(|_| format!("'{name}' must be a dictionary")),
+        _ => check_knobs(name, value),
+    }
+}
+
+fn check_name(operation: OperationRef, value: Attribute) -> Result<(), String> {
+    let name = text(value).filter(|name| is_name(name)).ok_or_else(|| {
+        format!("'{NAME}' is {value}, expected a string that matches [A-Za-z_][A-Za-z0-9_.]*")
+    })?;
+    let mut other = operation.block().and_then(|block| block.first_operation());
+    while let Some(earlier) = other.filter(|earlier| *earlier != operation) {
+        if earlier.attribute(NAME).ok().and_then(text) == Some(name) {
+            return Err(format!(
+                "'{NAME}' \"{name}\" is already taken in this function"
+            ));
+        }
+        other = earlier.next_in_block();
+    }
+    Ok(())
+}
+
+/// Whether `text` can be a `kforge.name`.
+pub fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
+}
+
+/// Knobs and device limits are integers, booleans and names, never floats.
+fn check_knobs(name: &str, value: Attribute) -> Result<(), String> {
+    let dictionary = DictionaryAttribute::try_from(value)
+        .map_err(|_| format!("'{name}' must be a dictionary, found {value}"))?;
+    for index in 0..dictionary.len() {
+        let (key, value) = dictionary
+            .element(index)
+            .map_err(|error| error.to_string())?;
+        let fits = IntegerAttribute::try_from(value).is_ok()
+            || BoolAttribute::try_from(value).is_ok()
+            || StringAttribute::try_from(value).is_ok()
+            || ArrayAttribute::try_from(value).is_ok();
+        if !fits {
+            let key = key.as_string_ref().as_str().unwrap_or("?");
+            return Err(format!(
+                "'{name}' holds {value} under '{key}', expected an integer, a boolean, a string or a list"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The value of a string attribute.
+pub fn text(value: Attribute<'_>) -> Option<&str> {
+    StringAttribute::try_from(value).ok()?;
+    Some(crate::ffi::string_value(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn names() {
+        for good in ["q_proj", "_x", "ffn.up", "A1"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "1a", ".a", "a-b", "a b", "ä"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}

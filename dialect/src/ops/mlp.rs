@@ -1,0 +1,71 @@
+//! `kforge.mlp`: rules C1-C7.
+
+use super::rules::{self, ensure};
+use crate::{MlpSignature, TensorType, Violation, types::size_text};
+
+pub(crate) fn infer(op: &MlpSignature) -> Result<TensorType, Violation> {
+    ensure(op.x.rank() >= 2, "C1", || {
+        format!("operand 'x' is {}, expected rank 2 or more", op.x)
+    })?;
+    let weights = [
+        ("up", Some(&op.up)),
+        ("down", Some(&op.down)),
+        ("gate", op.gate.as_ref()),
+    ];
+    for (name, ty) in weights
+        .iter()
+        .filter_map(|(name, ty)| ty.map(|ty| (name, ty)))
+    {
+        ensure(ty.rank() == 2, "C1", || {
+            format!("operand '{name}' is {ty}, expected rank 2")
+        })?;
+    }
+    let biases = [
+        ("up_bias", op.up_bias.as_ref()),
+        ("down_bias", op.down_bias.as_ref()),
+        ("gate_bias", op.gate_bias.as_ref()),
+    ];
+    let element = rules::same_elements("C2", ("x", &op.x), &weights)?;
+    rules::same_elements("C2", ("x", &op.x), &biases)?;
+
+    // [in, out], whatever the storage order.
+    let sizes = |ty: &TensorType| {
+        if op.transpose_weights {
+            (ty.dims[1], ty.dims[0])
+        } else {
+            (ty.dims[0], ty.dims[1])
+        }
+    };
+    let ((up_in, up_out), (down_in, down_out)) = (sizes(&op.up), sizes(&op.down));
+    let last = op.x.dims[op.x.rank() - 1];
+    rules::equal(
+        "C3",
+        "the last dimension of 'x' and the input size of 'up' differ",
+        last,
+        up_in,
+    )?;
+    rules::equal(
+        "C4",
+        "the output size of 'up' and the input size of 'down' differ",
+        up_out,
+        down_in,
+    )?;
+    if let Some(gate) = &op.gate {
+        rules::shape("C5", "gate", gate, &op.up.dims)?;
+    }
+    for ((name, ty), size) in biases.into_iter().zip([up_out, down_out, up_out]) {
+        if let Some(ty) = ty {
+            rules::shape("C6", name, ty, &[size])?;
+        }
+    }
+    ensure(op.gate.is_some() || op.gate_bias.is_none(), "C7", || {
+        format!(
+            "operand 'gate_bias' of size {} has no 'gate' to go with",
+            size_text(up_out)
+        )
+    })?;
+    let mut dims = op.x.dims.clone();
+    dims.pop();
+    dims.push(down_out);
+    Ok(TensorType { dims, element })
+}

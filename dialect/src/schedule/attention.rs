@@ -1,0 +1,107 @@
+//! The knobs of an attention kernel.
+
+use super::{Unfit, schedule, within};
+use crate::{Element, device::Device};
+
+schedule! {
+    /// How a `kforge.attention` becomes one kernel with an online softmax.
+    AttentionSchedule {
+        block_q: "block-q" = 32, "queries per workgroup, one invocation each";
+        block_kv: "block-kv" = 16, "keys and values in workgroup memory at a time";
+    }
+}
+
+/// Head size above which the accumulator of one query leaves the registers.
+const MAX_HEAD: u64 = 256;
+
+impl AttentionSchedule {
+    /// Workgroup memory for one block of keys and values, in bytes.
+    pub fn workgroup_bytes(&self, head: u64, value_head: u64, element: Element) -> i64 {
+        self.block_kv * (head + value_head) as i64 * element.bytes() as i64
+    }
+
+    /// Every relation that does not hold, in one list.
+    pub fn check(
+        &self,
+        head: u64,
+        value_head: u64,
+        element: Element,
+        device: &Device,
+    ) -> Result<(), Vec<Unfit>> {
+        let mut unfit = Vec::new();
+        let positive = within(
+            &mut unfit,
+            "block-q",
+            self.block_q,
+            1,
+            device.invocations as i64,
+        ) & within(&mut unfit, "block-kv", self.block_kv, 1, 1024);
+        for (name, size) in [("head size", head), ("value head size", value_head)] {
+            if size > MAX_HEAD {
+                unfit.push(Unfit(format!(
+                    "{name} {size} is over the limit of {MAX_HEAD}"
+                )));
+            }
+        }
+        if positive {
+            let bytes = self.workgroup_bytes(head, value_head, element);
+            if bytes > device.workgroup_memory as i64 {
+                unfit.push(Unfit(format!(
+                    "block-kv {} of head sizes {head} and {value_head} in {element} takes {bytes} bytes of workgroup memory, the device '{}' has {}",
+                    self.block_kv, device.name, device.workgroup_memory
+                )));
+            }
+        }
+        if unfit.is_empty() { Ok(()) } else { Err(unfit) }
+    }
+
+    /// A schedule that fits, where the head sizes allow one.
+    pub fn guess(
+        queries: u64,
+        head: u64,
+        value_head: u64,
+        element: Element,
+        device: &Device,
+    ) -> Self {
+        let mut schedule = Self::default();
+        schedule.block_q = (queries.next_power_of_two() as i64)
+            .min(32)
+            .min(device.invocations as i64)
+            .max(1);
+        while schedule.block_kv > 1
+            && schedule.workgroup_bytes(head, value_head, element) > device.workgroup_memory as i64
+        {
+            schedule.block_kv /= 2;
+        }
+        schedule
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_fit() {
+        for head in [1, 32, 64, 128, 256] {
+            let device = Device::default();
+            let schedule = AttentionSchedule::guess(7, head, head, Element::F32, &device);
+            assert_eq!(schedule.check(head, head, Element::F32, &device), Ok(()));
+        }
+    }
+
+    #[test]
+    fn workgroup_memory_names_value_and_limit() {
+        let schedule = AttentionSchedule {
+            block_q: 32,
+            block_kv: 64,
+        };
+        let unfit = schedule
+            .check(64, 64, Element::F32, &Device::default())
+            .unwrap_err();
+        assert!(
+            unfit[0].to_string().contains("takes 32768 bytes"),
+            "{unfit:?}"
+        );
+    }
+}

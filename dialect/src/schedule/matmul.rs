@@ -1,0 +1,306 @@
+//! The knobs of a matmul kernel, what they must satisfy, and a first guess.
+
+use super::{Unfit, divides, schedule, within};
+use crate::{Element, MatmulSignature, device::Device};
+
+schedule! {
+    /// How a `kforge.matmul` becomes a kernel.
+    MatmulSchedule {
+        tile_m: "tile-m" = 64, "rows of the result per workgroup";
+        tile_n: "tile-n" = 64, "columns of the result per workgroup";
+        tile_k: "tile-k" = 16, "contracted elements per tile";
+        thread_m: "thread-m" = 4, "rows per invocation; divides tile-m";
+        thread_n: "thread-n" = 4, "columns per invocation; divides tile-n";
+        vector_width: "vector-width" = 4, "elements per memory access: 1, 2 or 4; divides tile-k, tile-n and thread-n";
+        stages: "stages" = 1, "tiles in workgroup memory at a time, 1 to 5";
+        unroll: "unroll" = 0, "steps of the inner loop per iteration; 0: all of tile-k";
+        group_m: "group-m" = 1, "row tiles that neighbouring workgroups share columns over";
+        subgroups: "subgroups" = 0, "subgroups per workgroup that the tiles must give; 0: any";
+        split_k: "split-k" = 1, "workgroups that share one result tile along the contraction";
+    }
+}
+
+/// The sizes a schedule is checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatmulProblem {
+    /// Product of the batch dimensions.
+    pub batch: u64,
+    /// Rows of the result.
+    pub m: u64,
+    /// Columns of the result.
+    pub n: u64,
+    /// Contracted size.
+    pub k: u64,
+    /// Element type of the operands.
+    pub element: Element,
+}
+
+impl MatmulProblem {
+    /// The problem of a matmul of static shape.
+    pub fn of(signature: &MatmulSignature) -> Option<Self> {
+        let result = crate::ops::matmul::infer(signature).ok()?.sizes()?;
+        let a = signature.a.sizes()?;
+        let (batch, last) = result.split_at(result.len() - 2);
+        let k = a[a.len() - if signature.transpose_a { 2 } else { 1 }];
+        let batch = batch
+            .iter()
+            .try_fold(1u64, |product, size| product.checked_mul(*size))?;
+        Some(Self {
+            batch,
+            m: last[0],
+            n: last[1],
+            k,
+            element: signature.a.element,
+        })
+    }
+}
+
+/// Accumulator elements of one invocation above which no device keeps them in registers.
+const MAX_ACCUMULATORS: i64 = 256;
+
+impl MatmulSchedule {
+    /// Invocations of one workgroup.
+    pub fn invocations(&self) -> i64 {
+        (self.tile_m / self.thread_m) * (self.tile_n / self.thread_n)
+    }
+
+    /// Workgroup memory for the tiles of all stages, in bytes.
+    pub fn workgroup_bytes(&self, element: Element) -> i64 {
+        // One vector of padding per row keeps rows off the same banks. Either
+        // storage order must fit, since a transpose flag chooses it.
+        let tile = |outer: i64| {
+            let by_k = outer * (self.tile_k + self.vector_width);
+            by_k.max(self.tile_k * (outer + self.vector_width))
+        };
+        self.stages * (tile(self.tile_m) + tile(self.tile_n)) * element.bytes() as i64
+    }
+
+    /// Every relation that does not hold, in one list.
+    pub fn check(&self, problem: &MatmulProblem, device: &Device) -> Result<(), Vec<Unfit>> {
+        let mut unfit = Vec::new();
+        let mut positive = true;
+        for (name, value, most) in [
+            ("tile-m", self.tile_m, 1024),
+            ("tile-n", self.tile_n, 1024),
+            ("tile-k", self.tile_k, 1024),
+            ("thread-m", self.thread_m, 64),
+            ("thread-n", self.thread_n, 64),
+            ("stages", self.stages, 5),
+            ("group-m", self.group_m, 1024),
+            ("split-k", self.split_k, 1024),
+        ] {
+            positive &= within(&mut unfit, name, value, 1, most);
+        }
+        within(&mut unfit, "unroll", self.unroll, 0, 1024);
+        within(&mut unfit, "subgroups", self.subgroups, 0, 64);
+        if ![1, 2, 4].contains(&self.vector_width) {
+            unfit.push(Unfit(format!(
+                "vector-width is {}, expected 1, 2 or 4",
+                self.vector_width
+            )));
+            positive = false;
+        }
+        if !positive {
+            return Err(unfit);
+        }
+        let vector = ("vector-width", self.vector_width);
+        divides(
+            &mut unfit,
+            ("thread-m", self.thread_m),
+            ("tile-m", self.tile_m),
+        );
+        divides(
+            &mut unfit,
+            ("thread-n", self.thread_n),
+            ("tile-n", self.tile_n),
+        );
+        divides(&mut unfit, vector, ("tile-k", self.tile_k));
+        divides(&mut unfit, vector, ("tile-n", self.tile_n));
+        divides(&mut unfit, vector, ("thread-n", self.thread_n));
+        let step = if self.unroll == 0 {
+            self.tile_k
+        } else {
+            self.unroll
+        };
+        divides(&mut unfit, ("unroll", step), ("tile-k", self.tile_k));
+        divides(&mut unfit, vector, ("unroll", step));
+        if unfit.is_empty() {
+            self.check_budgets(problem, device, &mut unfit);
+        }
+        if unfit.is_empty() { Ok(()) } else { Err(unfit) }
+    }
+
+    fn check_budgets(&self, problem: &MatmulProblem, device: &Device, unfit: &mut Vec<Unfit>) {
+        let invocations = self.invocations();
+        if invocations > device.invocations as i64 {
+            unfit.push(Unfit(format!(
+                "(tile-m {}/thread-m {})*(tile-n {}/thread-n {}) = {invocations} invocations, the device '{}' has {}",
+                self.tile_m, self.thread_m, self.tile_n, self.thread_n, device.name, device.invocations
+            )));
+        }
+        let accumulators = self.thread_m * self.thread_n;
+        if accumulators > MAX_ACCUMULATORS {
+            unfit.push(Unfit(format!(
+                "thread-m {} * thread-n {} = {accumulators} accumulators per invocation, the limit is {MAX_ACCUMULATORS}",
+                self.thread_m, self.thread_n
+            )));
+        }
+        let bytes = self.workgroup_bytes(problem.element);
+        if bytes > device.workgroup_memory as i64 {
+            unfit.push(Unfit(format!(
+                "{} stages of {}x{}x{} tiles of {} take {bytes} bytes of workgroup memory, the device '{}' has {}",
+                self.stages, self.tile_m, self.tile_n, self.tile_k, problem.element, device.name, device.workgroup_memory
+            )));
+        }
+        if self.subgroups != 0 {
+            let size = device.subgroup_size as i64;
+            if size == 0 {
+                unfit.push(Unfit(format!(
+                    "subgroups is {}, but the device '{}' has no fixed subgroup size",
+                    self.subgroups, device.name
+                )));
+            } else if self.subgroups * size != invocations {
+                unfit.push(Unfit(format!(
+                    "subgroups {} of {size} invocations differ from the {invocations} that the tiles give",
+                    self.subgroups
+                )));
+            }
+        }
+    }
+
+    /// A schedule that fits every problem and device: small tiles where the
+    /// result is small, the largest that workgroup memory holds elsewhere.
+    pub fn guess(problem: &MatmulProblem, device: &Device) -> Self {
+        let size = |wanted: i64, extent: u64| {
+            let extent = (extent as i64).max(4);
+            [128, 64, 32, 16]
+                .into_iter()
+                .filter(|tile| *tile <= wanted)
+                .find(|tile| *tile <= (extent as u64).next_multiple_of(16) as i64)
+                .unwrap_or(16)
+        };
+        let mut schedule = Self::default();
+        schedule.tile_m = size(64, problem.m);
+        schedule.tile_n = size(64, problem.n);
+        while schedule.check(problem, device).is_err() && schedule.tile_k > 4 {
+            schedule.tile_k /= 2;
+        }
+        while schedule.check(problem, device).is_err()
+            && (schedule.tile_m > 4 || schedule.tile_n > 4)
+        {
+            if schedule.tile_m >= schedule.tile_n {
+                schedule.tile_m /= 2
+            } else {
+                schedule.tile_n /= 2
+            }
+        }
+        schedule
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem() -> MatmulProblem {
+        MatmulProblem {
+            batch: 1,
+            m: 128,
+            n: 512,
+            k: 256,
+            element: Element::F32,
+        }
+    }
+
+    fn reasons(schedule: MatmulSchedule) -> Vec<String> {
+        schedule
+            .check(&problem(), &Device::default())
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn default_fits_the_default_device() {
+        assert_eq!(
+            MatmulSchedule::default().check(&problem(), &Device::default()),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn every_violation_is_listed() {
+        let schedule = MatmulSchedule {
+            thread_m: 6,
+            vector_width: 4,
+            tile_k: 18,
+            ..Default::default()
+        };
+        let reasons = reasons(schedule);
+        assert!(
+            reasons.contains(&"thread-m 6 does not divide tile-m 64".to_owned()),
+            "{reasons:?}"
+        );
+        assert!(
+            reasons.contains(&"vector-width 4 does not divide tile-k 18".to_owned()),
+            "{reasons:?}"
+        );
+    }
+
+    #[test]
+    fn zero_negative_and_odd_knobs_are_named() {
+        let schedule = MatmulSchedule {
+            tile_m: 0,
+            tile_n: -4,
+            vector_width: 3,
+            ..Default::default()
+        };
+        let reasons = reasons(schedule);
+        assert_eq!(reasons.len(), 3, "{reasons:?}");
+    }
+
+    #[test]
+    fn budgets_name_value_and_limit() {
+        let schedule = MatmulSchedule {
+            tile_m: 128,
+            tile_n: 128,
+            ..Default::default()
+        };
+        let reasons = reasons(schedule);
+        assert!(
+            reasons[0].contains("1024 invocations, the device 'webgpu' has 256"),
+            "{reasons:?}"
+        );
+    }
+
+    #[test]
+    fn guesses_fit_every_problem() {
+        let small = Device {
+            workgroup_memory: 1024,
+            invocations: 32,
+            ..Device::default()
+        };
+        for device in [Device::default(), small] {
+            for m in [1, 7, 64, 1000] {
+                for n in [1, 33, 4096] {
+                    for element in [Element::F32, Element::F16] {
+                        let problem = MatmulProblem {
+                            batch: 1,
+                            m,
+                            n,
+                            k: 65,
+                            element,
+                        };
+                        let schedule = MatmulSchedule::guess(&problem, &device);
+                        assert_eq!(
+                            schedule.check(&problem, &device),
+                            Ok(()),
+                            "{problem:?} {schedule:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

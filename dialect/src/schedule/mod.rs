@@ -1,0 +1,135 @@
+//! Schedules: the knobs a tile pass chose for an op, as the checked attribute
+//! `kforge.schedule`. Each knob is declared once, here; the pass's options, the
+//! attribute's keys and the error messages take their names from it.
+
+mod attention;
+mod matmul;
+mod row;
+
+pub use attention::AttentionSchedule;
+pub use matmul::{MatmulProblem, MatmulSchedule};
+pub use row::RowSchedule;
+
+use melior::{
+    Context,
+    ir::{
+        Attribute, Identifier, OperationRef,
+        attribute::{DictionaryAttribute, IntegerAttribute},
+        operation::OperationLike,
+        r#type::IntegerType,
+    },
+};
+
+use crate::attributes;
+
+/// One relation between knobs, problem and device that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(pub String);
+
+/// Declares a schedule: an integer knob per field, with default and meaning.
+macro_rules! schedule {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($field:ident: $knob:literal = $default:literal, $text:literal;)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name { $(#[doc = $text] pub $field: i64,)* }
+
+        impl Default for $name {
+            fn default() -> Self { Self { $($field: $default,)* } }
+        }
+
+        impl $name {
+            /// The option `op`, then one option per knob.
+            pub const OPTIONS: &'static [$crate::pass::OptionDef] = &[
+                $crate::pass::OptionDef {
+                    name: "op",
+                    description: "names of the ops to schedule, joined by +; empty: every one without a schedule",
+                    kind: $crate::pass::OptionKind::Text(""),
+                },
+                $($crate::pass::OptionDef {
+                    name: $knob,
+                    description: $text,
+                    kind: $crate::pass::OptionKind::Integer($default),
+                },)*
+            ];
+
+            /// The schedule whose knob values `value` gives by name.
+            pub fn read(mut value: impl FnMut(&str) -> Option<i64>) -> Option<Self> {
+                Some(Self { $($field: value($knob)?,)* })
+            }
+
+            /// Knobs with their values, in declaration order.
+            pub fn knobs(&self) -> Vec<(&'static str, i64)> {
+                vec![$(($knob, self.$field),)*]
+            }
+
+            /// The schedule attached to `operation`.
+            pub fn of(operation: melior::ir::OperationRef) -> Option<Self> {
+                let knobs = $crate::schedule::attached(operation)?;
+                Self::read(|name| $crate::schedule::knob(&knobs, name))
+            }
+
+            /// The attribute that says this schedule.
+            pub fn to_attribute<'c>(&self, context: &'c melior::Context) -> melior::ir::Attribute<'c> {
+                $crate::schedule::attribute(context, &self.knobs())
+            }
+        }
+    };
+}
+pub(crate) use schedule;
+
+pub(crate) fn attached<'c>(operation: OperationRef<'c, '_>) -> Option<DictionaryAttribute<'c>> {
+    DictionaryAttribute::try_from(operation.attribute(attributes::SCHEDULE).ok()?).ok()
+}
+
+pub(crate) fn knob(knobs: &DictionaryAttribute, name: &str) -> Option<i64> {
+    Some(
+        IntegerAttribute::try_from(knobs.element_by_name(name)?)
+            .ok()?
+            .value(),
+    )
+}
+
+pub(crate) fn attribute<'c>(context: &'c Context, knobs: &[(&str, i64)]) -> Attribute<'c> {
+    let integer = IntegerType::new(context, 64).into();
+    let entries: Vec<(Identifier, Attribute)> = knobs
+        .iter()
+        .map(|(name, value)| {
+            (
+                Identifier::new(context, name),
+                IntegerAttribute::new(integer, *value).into(),
+            )
+        })
+        .collect();
+    DictionaryAttribute::new(context, &entries).into()
+}
+
+/// `value` is at least `least` and at most `most`.
+pub(crate) fn within(
+    unfit: &mut Vec<Unfit>,
+    name: &str,
+    value: i64,
+    least: i64,
+    most: i64,
+) -> bool {
+    let fits = (least..=most).contains(&value);
+    if !fits {
+        unfit.push(Unfit(format!(
+            "{name} is {value}, expected {least} to {most}"
+        )));
+    }
+    fits
+}
+
+/// `part` divides `whole`.
+pub(crate) fn divides(unfit: &mut Vec<Unfit>, part: (&str, i64), whole: (&str, i64)) {
+    if whole.1 % part.1 != 0 {
+        unfit.push(Unfit(format!(
+            "{} {} does not divide {} {}",
+            part.0, part.1, whole.0, whole.1
+        )));
+    }
+}

@@ -1,0 +1,95 @@
+//! The knobs of a row kernel: softmax, layer_norm and rms_norm.
+
+use super::{Unfit, schedule, within};
+use crate::device::Device;
+
+schedule! {
+    /// How a row op becomes a kernel.
+    RowSchedule {
+        workgroup_size: "workgroup-size" = 128, "invocations per workgroup, a power of two";
+        block_size: "block-size" = 1024, "elements of a row that a workgroup holds in registers at a time";
+        vector_width: "vector-width" = 4, "elements per memory access: 1, 2 or 4";
+    }
+}
+
+impl RowSchedule {
+    /// Every relation that does not hold, in one list.
+    pub fn check(&self, device: &Device) -> Result<(), Vec<Unfit>> {
+        let mut unfit = Vec::new();
+        let limit = device.invocations as i64;
+        if !(self.workgroup_size > 0 && self.workgroup_size & (self.workgroup_size - 1) == 0) {
+            unfit.push(Unfit(format!(
+                "workgroup-size {} is no power of two",
+                self.workgroup_size
+            )));
+        } else if self.workgroup_size > limit {
+            unfit.push(Unfit(format!(
+                "workgroup-size {} is over the {limit} invocations of the device '{}'",
+                self.workgroup_size, device.name
+            )));
+        }
+        if ![1, 2, 4].contains(&self.vector_width) {
+            unfit.push(Unfit(format!(
+                "vector-width is {}, expected 1, 2 or 4",
+                self.vector_width
+            )));
+        }
+        within(&mut unfit, "block-size", self.block_size, 1, 1 << 16);
+        if unfit.is_empty() {
+            let step = self.workgroup_size * self.vector_width;
+            let per_invocation = (self.block_size as u64).div_ceil(step as u64);
+            if per_invocation > 32 {
+                unfit.push(Unfit(format!(
+                    "block-size {} is {per_invocation} accesses of {} invocations x vector-width {}, the limit is 32",
+                    self.block_size, self.workgroup_size, self.vector_width
+                )));
+            }
+        }
+        if unfit.is_empty() { Ok(()) } else { Err(unfit) }
+    }
+
+    /// A schedule that fits rows of `n` elements on every device.
+    pub fn guess(n: u64, device: &Device) -> Self {
+        let vector_width = if n.is_multiple_of(4) { 4 } else { 1 };
+        let wanted = (n as i64 / vector_width).clamp(1, 256);
+        let most = (device.invocations as i64).max(1);
+        let mut workgroup_size = 1;
+        while workgroup_size * 2 <= most && workgroup_size < wanted {
+            workgroup_size *= 2;
+        }
+        let block_size = (workgroup_size * vector_width * 8).min((n as i64).max(1));
+        Self {
+            workgroup_size,
+            block_size,
+            vector_width,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_fit() {
+        for invocations in [1, 32, 256, 1024] {
+            let device = Device {
+                invocations,
+                ..Device::default()
+            };
+            for n in [1, 2, 31, 384, 1000, 65536] {
+                assert_eq!(RowSchedule::guess(n, &device).check(&device), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn no_power_of_two() {
+        let schedule = RowSchedule {
+            workgroup_size: 96,
+            ..Default::default()
+        };
+        let unfit = schedule.check(&Device::default()).unwrap_err();
+        assert_eq!(unfit[0].to_string(), "workgroup-size 96 is no power of two");
+    }
+}

@@ -1,0 +1,7 @@
+//! `kforge-lsp-server`: mlir-lsp-server with the kforge dialect.
+
+fn main() {
+    kforge_passes::register();
+    let arguments: Vec<String> = std::env::args().collect();
+    std::process::exit(kforge_dialect::tools::lsp_server_main(&arguments));
+}

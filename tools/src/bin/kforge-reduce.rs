@@ -1,0 +1,7 @@
+//! `kforge-reduce`: mlir-reduce with the kforge dialect and passes.
+
+fn main() {
+    kforge_passes::register();
+    let arguments: Vec<String> = std::env::args().collect();
+    std::process::exit(kforge_dialect::tools::reduce_main(&arguments));
+}
