@@ -13,7 +13,7 @@ use wgpu::{
 };
 
 use super::{
-    context::{GpuContext, PATTERN_BYTES},
+    context::{GpuContext, PATTERN_BYTES, lock},
     pipeline::Pipeline,
     time::{Stopwatch, durations},
 };
@@ -86,6 +86,7 @@ impl GpuBackend {
         timeout: Duration,
     ) -> Result<Executed, Fault> {
         let context = &self.context;
+        let _turn = lock(&context.turn);
         let start = Instant::now();
         let launched: Vec<usize> = script
             .iter()

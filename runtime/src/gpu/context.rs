@@ -26,6 +26,9 @@ pub(crate) struct GpuContext {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) pipelines: Mutex<PipelineCache>,
+    /// Held from submission to readback. Times would be worthless otherwise, and
+    /// wgpu 30 panics when one thread polls while another's wait times out.
+    pub(super) turn: Mutex<()>,
     patterns: Mutex<HashMap<u32, Buffer>>,
     reports: Arc<Mutex<Reports>>,
 }
@@ -63,6 +66,7 @@ impl GpuContext {
             device,
             queue,
             pipelines: Mutex::default(),
+            turn: Mutex::default(),
             patterns: Mutex::default(),
             reports,
         }
