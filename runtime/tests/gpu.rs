@@ -48,6 +48,7 @@ fn vector_add_is_right_with_and_without_poison() {
 fn smoke_test_passes_and_prints_its_line() {
     let Some(device) = gpu() else { return };
     let diagnosis = diagnose(device).unwrap();
+    println!("{diagnosis}");
     assert_eq!(diagnosis.device.target, Target::Gpu);
     let test = diagnosis.smoke_test.unwrap();
     assert!(test.passed, "{diagnosis}");

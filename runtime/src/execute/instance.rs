@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::{
     error::{FailureKind, Fault, RunError, Site},
     poison::{Poison, Zone, guard_word, nan_word},
+    requirements::{check_aliasing, check_kernel, limit_fault},
 };
 use crate::{
-    device::{DeviceDescription, Target},
+    device::DeviceDescription,
     manifest::{
         BufferId, Dispatch, Dtype, Entry, Expr, Extent, INIT_ENTRY, Immediate, Kernel, Package,
         PackageError, Port, Role, ScalarType, Step, Symbols,
@@ -307,129 +308,6 @@ fn bind_dispatch(
     })
 }
 
-/// What can be said about a kernel and a device without any sizes.
-fn check_kernel(kernel: &Kernel, device: &DeviceDescription) -> Result<(), Fault> {
-    let unsupported = |detail: String| Err(Fault::new(FailureKind::Unsupported, detail));
-    let (needs, runs) = match (kernel.is_native(), device.target) {
-        (true, Target::Gpu) => ("native code", "WGSL"),
-        (false, Target::Cpu) => ("WGSL", "native code"),
-        _ => ("", ""),
-    };
-    if needs != runs {
-        return unsupported(format!(
-            "the kernel is {needs}, device '{}' runs {runs}; choose another device or package",
-            device.name
-        ));
-    }
-    if let Some(missing) = kernel
-        .requires
-        .features
-        .iter()
-        .find(|name| !device.has(name))
-    {
-        return unsupported(format!(
-            "device '{}' lacks feature '{}'; plan for this device",
-            device.name,
-            missing.escape_default()
-        ));
-    }
-    let shapes = &kernel.requires.matrix_shapes;
-    if let Some(missing) = shapes
-        .iter()
-        .find(|shape| !device.matrix_shapes.contains(shape))
-    {
-        return unsupported(format!(
-            "device '{}' has no {missing} matrix unit",
-            device.name
-        ));
-    }
-    let limits = kernel.requires.limits;
-    let fixed = device.subgroup_min == device.subgroup_max;
-    if limits.subgroup_size != 0 && !(fixed && device.subgroup_min == limits.subgroup_size) {
-        return unsupported(format!(
-            "the kernel needs subgroups of {}, device '{}' has {}..={}",
-            limits.subgroup_size, device.name, device.subgroup_min, device.subgroup_max
-        ));
-    }
-    let size = kernel.workgroup_size.map(u64::from);
-    let immediates = 4 * kernel.immediates.len() as u64;
-    let checks = [
-        (
-            "workgroup memory bytes",
-            limits.workgroup_memory,
-            u64::from(device.workgroup_memory),
-        ),
-        (
-            "invocations per workgroup",
-            size.iter().product(),
-            u64::from(device.invocations),
-        ),
-        (
-            "workgroup size in x",
-            size[0],
-            u64::from(device.workgroup_size[0]),
-        ),
-        (
-            "workgroup size in y",
-            size[1],
-            u64::from(device.workgroup_size[1]),
-        ),
-        (
-            "workgroup size in z",
-            size[2],
-            u64::from(device.workgroup_size[2]),
-        ),
-        (
-            "storage buffers",
-            kernel.bindings.len() as u64,
-            u64::from(device.storage_buffers),
-        ),
-        (
-            "bytes per binding",
-            limits.storage_binding_bytes,
-            device.storage_binding_bytes,
-        ),
-        (
-            "bytes of immediates",
-            immediates,
-            u64::from(device.immediate_bytes),
-        ),
-    ];
-    match checks.iter().find(|(_, needed, limit)| needed > limit) {
-        Some((what, needed, limit)) => Err(limit_fault(format!(
-            "{what}: {needed} exceed the limit of {limit} on '{}'; plan for this device",
-            device.name
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// One buffer may be bound several times, but not read-only and writable at once.
-fn check_aliasing(
-    instance: &Instance,
-    kernel: &Kernel,
-    args: &[(BufferId, u64)],
-) -> Result<(), Fault> {
-    for (i, (buffer, _)) in args.iter().enumerate() {
-        for (j, (other, _)) in args.iter().enumerate().skip(i + 1) {
-            let writes = |index: usize| kernel.bindings[index].access.writes();
-            if buffer == other && writes(i) != writes(j) {
-                let name = &instance.buffers[buffer].name;
-                return Err(Fault::new(
-                    FailureKind::Validation,
-                    format!(
-                        "buffer '{name}' is bound for reading ({}) and writing ({}) at once; \
-                         declare both read_write or copy it first",
-                        if writes(i) { j } else { i },
-                        if writes(i) { i } else { j }
-                    ),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn immediate(
     value: &Immediate,
     scalar: ScalarType,
@@ -496,8 +374,4 @@ fn negative(place: String, value: i64) -> RunError {
         problem: format!("dimension {value} is negative"),
     }
     .into()
-}
-
-fn limit_fault(detail: String) -> Fault {
-    Fault::new(FailureKind::Limit, detail)
 }

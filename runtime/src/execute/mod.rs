@@ -9,6 +9,7 @@ mod memory;
 mod options;
 mod poison;
 mod report;
+mod requirements;
 mod script;
 mod timing;
 

@@ -16,6 +16,7 @@ mod package;
 mod program;
 mod save;
 mod validate;
+mod validate_program;
 
 pub(crate) use buffer::row_major;
 pub use buffer::{Buffer, BufferId, Extent, ExtentError, Role, SymbolRange};
