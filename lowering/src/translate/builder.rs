@@ -76,6 +76,15 @@ impl Builder {
         handle
     }
 
+    /// Has an expression written where it is evaluated. naga's text writers move a
+    /// matrix load that is used once to its use, past stores and barriers, unless
+    /// it has a name.
+    pub(super) fn pin(&mut self, expression: Handle<Expression>, name: &str) {
+        self.function
+            .named_expressions
+            .insert(expression, name.to_owned());
+    }
+
     /// Appends an expression that a statement brings into being (a call's result)
     /// or that needs no evaluation.
     pub(super) fn unplaced(&mut self, expression: Expression) -> Handle<Expression> {

@@ -118,7 +118,7 @@ impl Default for Checks {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("naga could not write {format} for kernel '{kernel}': {reason}")]
 pub struct WriteError {
-    /// `WGSL`, `MSL` or `SPIR-V`.
+    /// `MSL` or `SPIR-V`.
     pub format: &'static str,
     /// Name of the kernel.
     pub kernel: String,
@@ -132,6 +132,7 @@ pub struct WriteError {
 pub struct Kernel {
     module: Module,
     info: ModuleInfo,
+    wgsl: String,
     facts: Facts,
 }
 
@@ -149,21 +150,45 @@ pub(super) struct Facts {
 }
 
 impl Kernel {
-    /// Validates `module`; on refusal returns naga's message.
-    pub(super) fn validate(module: Module, facts: Facts) -> Result<Self, String> {
-        let info = Validator::new(ValidationFlags::all(), capabilities(&facts))
-            .validate(&module)
-            .map_err(|error| error.emit_to_string(""))?;
+    /// Validates `module`, writes it as WGSL and validates what that text says; on
+    /// refusal returns naga's message. The entry point is renamed to what WGSL
+    /// calls it: `f_0` becomes `f_0_`, because naga keeps a final digit to itself.
+    pub(super) fn validate(mut module: Module, facts: Facts) -> Result<Self, String> {
+        let capabilities = capabilities(&facts);
+        let validate = |module: &Module, source: &str| {
+            Validator::new(ValidationFlags::all(), capabilities)
+                .validate(module)
+                .map_err(|error| error.emit_to_string(source))
+        };
+        let info = validate(&module, "")?;
+        let wgsl = wgsl::write_string(&module, &info, wgsl::WriterFlags::empty())
+            .map_err(|error| error.to_string())?;
+        let again =
+            naga::front::wgsl::parse_str(&wgsl).map_err(|error| error.emit_to_string(&wgsl))?;
+        validate(&again, &wgsl)?;
+        for (entry, written) in module.entry_points.iter_mut().zip(&again.entry_points) {
+            entry.name.clone_from(&written.name);
+        }
         Ok(Self {
             module,
             info,
+            wgsl,
             facts,
         })
     }
 
-    /// Name of the entry point.
+    /// Name of the `gpu.func`.
     pub fn name(&self) -> &str {
         &self.facts.name
+    }
+
+    /// Name of the entry point in the module and in everything written from it,
+    /// but for MSL, which renames `main`.
+    pub fn entry_point(&self) -> &str {
+        self.module
+            .entry_points
+            .first()
+            .map_or(self.name(), |entry| &entry.name)
     }
 
     /// The validated module.
@@ -221,13 +246,10 @@ impl Kernel {
         capabilities(&self.facts)
     }
 
-    /// The kernel as WGSL. The checks are up to whoever compiles it.
-    ///
-    /// # Errors
-    /// When naga's writer fails.
-    pub fn wgsl(&self) -> Result<String, WriteError> {
-        wgsl::write_string(&self.module, &self.info, wgsl::WriterFlags::empty())
-            .map_err(|error| self.error("WGSL", &error))
+    /// The kernel as WGSL, which has been parsed and validated again. The run-time
+    /// checks are up to whoever compiles it.
+    pub fn wgsl(&self) -> &str {
+        &self.wgsl
     }
 
     /// The kernel as MSL 3.0 (3.1 for matrices). Buffer slots: the bindings in
@@ -260,7 +282,9 @@ impl Kernel {
             } else {
                 (3, 0)
             },
-            per_entry_point_map: [(self.facts.name.clone(), entry)].into_iter().collect(),
+            per_entry_point_map: [(self.entry_point().to_owned(), entry)]
+                .into_iter()
+                .collect(),
             fake_missing_bindings: false,
             bounds_check_policies: policies(checks),
             zero_initialize_workgroup_memory: false,
@@ -269,7 +293,7 @@ impl Kernel {
             ..Default::default()
         };
         let pipeline = msl::PipelineOptions {
-            entry_point: Some((ShaderStage::Compute, self.facts.name.clone())),
+            entry_point: Some((ShaderStage::Compute, self.entry_point().to_owned())),
             ..Default::default()
         };
         msl::write_string(&self.module, &self.info, &options, &pipeline)

@@ -23,8 +23,10 @@
 //! same code. Non-finite constants cannot be literals and become immediates of
 //! source [`ImmediateSource::Constant`].
 
+mod arguments;
 mod builder;
 mod error;
+mod finish;
 mod kernel;
 mod launches;
 mod ops;

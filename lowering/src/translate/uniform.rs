@@ -1,7 +1,7 @@
 //! Uniformity of control flow, on the MLIR level.
 //!
 //! A barrier must be reached by all invocations of a workgroup, a matrix op by
-//! all of a subgroup; naga checks neither. The analysis is conservative: ids,
+//! all of a subgroup and with the same operands; naga checks neither. The analysis is conservative: ids,
 //! everything read from memory and the results of subgroup ops count as
 //! divergent, even where they happen to be uniform. Sizes and other scalar
 //! arguments are uniform.
@@ -14,12 +14,15 @@ use std::collections::HashSet;
 struct Scope {
     group: &'static str,
     needs: fn(&str) -> bool,
+    /// Whether the operands of these ops have to agree too.
+    operands_agree: bool,
     diverges: fn(&str) -> bool,
 }
 
 const WORKGROUP: Scope = Scope {
     group: "workgroup",
     needs: |op| op == "gpu.barrier",
+    operands_agree: false,
     diverges: |op| {
         matches!(op, "gpu.subgroup_id" | "gpu.subgroup_reduce") || diverges_in_subgroup(op)
     },
@@ -28,6 +31,7 @@ const WORKGROUP: Scope = Scope {
 const SUBGROUP: Scope = Scope {
     group: "subgroup",
     needs: |op| op.starts_with("gpu.subgroup_mma_"),
+    operands_agree: true,
     diverges: diverges_in_subgroup,
 };
 
@@ -89,6 +93,18 @@ impl Analysis {
                 op,
                 format!(
                     "may not be reached by the whole {}: it is inside a control flow op that depends on ids or memory ({cause}); move it out",
+                    self.scope.group
+                ),
+            ));
+        }
+        if self.scope.operands_agree
+            && (self.scope.needs)(&name)
+            && op.operands().any(|value| self.is_divergent(value))
+        {
+            return Err(read::fail(
+                op,
+                format!(
+                    "has an operand that depends on ids or memory and may differ within the {}; use gpu.subgroup_id in place of thread ids",
                     self.scope.group
                 ),
             ));

@@ -25,12 +25,12 @@ pub(super) struct DeviceFunction {
 pub(super) const DEVICE_FUNCTIONS: &[DeviceFunction] = &[
     DeviceFunction {
         op: "math.erf",
-        function: "kforge_erf_f32",
+        function: "kforge_erf",
         source: include_str!("../../../../shaders/erf.wgsl"),
     },
     DeviceFunction {
         op: "math.tanh",
-        function: "kforge_tanh_f32",
+        function: "kforge_tanh",
         source: include_str!("../../../../shaders/tanh.wgsl"),
     },
 ];

@@ -93,6 +93,7 @@ pub(super) fn load(t: &mut Translator<'_>, op: Op<'_, '_>) -> Done {
         role: matrix.role,
         data,
     });
+    t.b.pin(value, "matrix");
     t.set_value(op, value)
 }
 

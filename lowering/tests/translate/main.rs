@@ -1,0 +1,9 @@
+//! Tests of the translation from the gpu dialect to shaders, in one binary because
+//! every binary links MLIR anew.
+
+mod common;
+mod device;
+mod foreign;
+mod kernels;
+mod ops;
+mod refusals;
