@@ -8,9 +8,10 @@ use crate::program::TensorType;
 /// special readings, all decided per element in `compare.rs`:
 /// - |value| beyond the type's largest finite value: the device overflows; it must give
 ///   the same-signed infinity or a value of at least half that maximum;
-/// - value finite and in range, bound infinite: nothing is known (an intermediate may have
+/// - value in range, bound infinite: nothing is known (an intermediate may have
 ///   overflowed, or the bound is vacuous); the element is counted as undecided;
-/// - value NaN: undecided as well, WGSL leaves such results open.
+/// - value NaN: undecided as well. Either the reference is NaN, which WGSL leaves open, or it
+///   is out of range with an unknown error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     /// Element type and shape.

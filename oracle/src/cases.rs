@@ -131,6 +131,7 @@ pub fn generate(program: &Program, values: Values, seed: u64) -> Result<Vec<Arra
     }
     let contraction = role::largest_contraction(program);
     let cap = role::amplitude(program);
+    let chained = role::contractions(program) > 1;
     let roles = role::roles(program);
     let arrays = program
         .inputs
@@ -148,6 +149,7 @@ pub fn generate(program: &Program, values: Values, seed: u64) -> Result<Vec<Arra
                 index,
                 contraction,
                 cap,
+                chained,
             };
             let value = (0..input.ty.elements())
                 .into_par_iter()
@@ -176,6 +178,7 @@ struct Family<'a> {
     index: usize,
     contraction: usize,
     cap: f64,
+    chained: bool,
 }
 
 impl Family<'_> {
@@ -214,7 +217,7 @@ impl Family<'_> {
             Values::NearMinus1e4 => -(1e4f64.min(self.cap)) + self.normal(i),
             Values::ConstantRows => self.normal(self.row(i, axis).0),
             Values::OneHot => self.one_hot(i, axis),
-            Values::PowersOfTwo => sign * 2f64.powi((self.bits(i) >> 1) as i32 % 9 - 4),
+            Values::PowersOfTwo => sign * 2f64.powi(((self.bits(i) >> 1) % 9) as i32 - 4),
         }
     }
 
@@ -247,17 +250,31 @@ impl Family<'_> {
     }
 
     fn one_hot(&self, i: usize, axis: usize) -> f64 {
-        let n = self.ty.shape.get(axis).copied().unwrap_or(1);
+        let n = self.ty.shape.get(axis).copied().unwrap_or(1).max(1);
         if (self.index as u64 + self.seed) & 1 == 0 {
-            // Consecutive rows walk along the axis, so that every position gets its turn.
+            // Rows walk along the axis; fewer rows than positions spread from the first
+            // position to the last.
             let (row, at) = self.row(i, axis);
-            return f64::from((row + self.seed as usize % n.max(1)) % n.max(1) == at);
+            let rows = self.ty.elements() / n;
+            let step = if rows < n {
+                (n - 1) / rows.saturating_sub(1).max(1)
+            } else {
+                1
+            };
+            let hot = if row + 1 == rows && rows < n {
+                n - 1
+            } else {
+                row * step % n
+            };
+            return f64::from(hot == at);
         }
-        // A prime period: neighbours in any direction differ. Exact in f16 (< 2^11), bf16 (< 2^8).
-        let period = if self.ty.dtype == DType::Bf16 {
-            251
-        } else {
-            1999
+        // A prime period: neighbours in any direction differ. Exact in f16 (< 2^11), bf16
+        // (< 2^8). Products of counts in a chain of half-precision matmuls would overflow.
+        let chained = self.chained && self.ty.dtype == DType::F16;
+        let period = match self.ty.dtype {
+            _ if chained => 2 * (self.cap.clamp(1.0, 15.0) as usize) + 1,
+            DType::Bf16 => 251,
+            _ => 1999,
         };
         ((i + 1) % period) as f64 - (period / 2) as f64
     }

@@ -106,16 +106,20 @@ impl Model {
         }
     }
 
-    /// Bound after storing in `dtype` a result that is `error` away from `value`.
-    pub fn store(&self, dtype: DType, value: f64, error: f64) -> f64 {
+    /// Value and bound after storing in `dtype` a result that is `error` away from `value`.
+    /// An out-of-range value of unknown error becomes NaN, which is undecided; with a known
+    /// error it stays, and the infinite bound tells later ops that the device may hold Inf.
+    pub fn store(&self, dtype: DType, value: f64, error: f64) -> (f64, f64) {
         if error.is_nan() || value.is_nan() {
-            return f64::INFINITY;
+            return (value, f64::INFINITY);
         }
-        if !self.device || !dtype.is_float() {
-            return error;
+        // An infinity that came in as one (a mask) is a value like another.
+        if !self.device || !dtype.is_float() || value.is_infinite() && error == 0.0 {
+            return (value, error);
         }
-        if value.is_infinite() {
-            return error;
+        if value.abs() > dtype.max_finite() {
+            let known = error < value.abs() - dtype.max_finite() || error == 0.0;
+            return (if known { value } else { f64::NAN }, f64::INFINITY);
         }
         let reach = value.abs() + error;
         let stored = match dtype {
@@ -125,16 +129,14 @@ impl Model {
             _ => error + dtype.spacing(reach),
         };
         let may_flush = reach > 0.0 && value.abs() - error < dtype.min_normal();
-        let flushed = if may_flush {
-            stored + dtype.min_normal()
-        } else {
-            stored
-        };
-        if value.abs() > dtype.max_finite() {
-            f64::INFINITY
-        } else {
-            flushed
-        }
+        (
+            value,
+            if may_flush {
+                stored + dtype.min_normal()
+            } else {
+                stored
+            },
+        )
     }
 }
 
@@ -145,19 +147,21 @@ mod tests {
     #[test]
     fn exact_results_cost_nothing() {
         let m = Model::new(Rounding::Device);
-        assert_eq!(m.store(DType::F16, 2048.0, m.rounded(2048.0, 0.0)), 0.0);
-        assert_eq!(m.store(DType::F32, 0.0, 0.0), 0.0);
-        assert!(m.store(DType::F16, 2049.0, m.rounded(2049.0, 0.0)) >= 1.0);
-        assert!(m.store(DType::F32, 0.1, m.rounded(0.1, 0.0)) > 0.0);
+        assert_eq!(m.store(DType::F16, 2048.0, m.rounded(2048.0, 0.0)).1, 0.0);
+        assert_eq!(m.store(DType::F32, 0.0, 0.0).1, 0.0);
+        assert!(m.store(DType::F16, 2049.0, m.rounded(2049.0, 0.0)).1 >= 1.0);
+        assert!(m.store(DType::F32, 0.1, m.rounded(0.1, 0.0)).1 > 0.0);
     }
 
     #[test]
     fn overflow_and_nan_become_infinite_bounds_never_nan() {
         let m = Model::new(Rounding::Device);
-        assert_eq!(m.store(DType::F16, 7e4, 0.0), f64::INFINITY);
-        assert_eq!(m.store(DType::F32, f64::NAN, 0.0), f64::INFINITY);
-        assert_eq!(m.store(DType::F32, 1.0, f64::NAN), f64::INFINITY);
-        assert_eq!(m.store(DType::F32, f64::NEG_INFINITY, 0.0), 0.0);
+        assert_eq!(m.store(DType::F16, 7e4, 0.0), (7e4, f64::INFINITY));
+        assert_eq!(m.store(DType::F32, f64::NAN, 0.0).1, f64::INFINITY);
+        assert_eq!(m.store(DType::F32, 1.0, f64::NAN).1, f64::INFINITY);
+        let mask = m.store(DType::F32, f64::NEG_INFINITY, 0.0);
+        assert_eq!(mask, (f64::NEG_INFINITY, 0.0));
+        assert!(m.store(DType::F16, 7e4, f64::INFINITY).0.is_nan());
         assert_eq!(m.gamma(1 << 24), f64::INFINITY);
     }
 }

@@ -141,6 +141,16 @@ pub(crate) fn largest_contraction(program: &Program) -> usize {
         .max(1)
 }
 
+/// Number of contractions whose results may feed each other; attention only averages.
+pub(crate) fn contractions(program: &Program) -> usize {
+    let count = |op: &Op| match op {
+        Op::Matmul { .. } => 1,
+        Op::Mlp { .. } => 2,
+        _ => 0,
+    };
+    program.nodes.iter().map(|n| count(&n.op)).sum()
+}
+
 /// The magnitude A that all inputs may have without overflow anywhere in the program.
 ///
 /// Each value is bounded by c·A^g: a product of two such adds the exponents g, a sum of K

@@ -203,7 +203,7 @@ fn row_block(
         }
         let rounding = model.gamma(2 * n + 2) * (magnitude[i] + from_p[i]);
         let bound = from_p[i] + from_v[i] + rounding;
-        (value[i], model.store(dtype, value[i], bound))
+        model.store(dtype, value[i], bound)
     });
     Ok(result.collect())
 }

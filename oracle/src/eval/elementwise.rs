@@ -33,7 +33,7 @@ pub(crate) fn map(
         .with_min_len(MIN_TASK)
         .map(|(&x, &d)| {
             let (y, error) = f(x, d);
-            (y, model.store(ty.dtype, y, error))
+            model.store(ty.dtype, y, error)
         })
         .collect();
     Array::from_pairs(ty.clone(), pairs)
@@ -51,7 +51,7 @@ pub(crate) fn zip2(
         .with_min_len(MIN_TASK)
         .map(|(&a, &da, &b, &db)| {
             let (y, error) = f((a, da), (b, db));
-            (y, model.store(ty.dtype, y, error))
+            model.store(ty.dtype, y, error)
         })
         .collect();
     Array::from_pairs(ty.clone(), pairs)
@@ -108,6 +108,9 @@ fn unary_float(kind: UnaryKind, x: f64, d: f64, model: &Model) -> Pair {
     let reach = x.abs() + d;
     let error = match kind {
         Neg | Abs => d,
+        // Beyond f32 over the whole interval: an overflow, with no distance to measure.
+        Exp if (x - d).exp() > f64::from(f32::MAX) => return (y.min(f64::MAX), 0.0),
+        Exp2 if (x - d).exp2() > f64::from(f32::MAX) => return (y.min(f64::MAX), 0.0),
         Exp | Exp2 => {
             let (high, moved) = match kind {
                 Exp => ((x + d).exp(), y * d.exp_m1()),
@@ -272,7 +275,7 @@ pub(crate) fn fma(a: &Array, b: &Array, c: &Array, ty: &TensorType, model: &Mode
             let product = a * b;
             let dp = model.rounded(product, moved_product((a, da), (b, db)));
             let y = product + c;
-            (y, model.store(ty.dtype, y, model.rounded(y, dp + dc)))
+            model.store(ty.dtype, y, model.rounded(y, dp + dc))
         })
         .collect();
     Array::from_pairs(ty.clone(), pairs)

@@ -44,11 +44,16 @@ pub(crate) fn gemm(
 }
 
 fn view(data: &[f64], rows: usize, columns: usize) -> Result<ArrayView2<'_, f64>, EvalError> {
-    ArrayView2::from_shape((rows, columns), data).map_err(|_| EvalError::Buffer {
+    let mismatch = || EvalError::Buffer {
         got: data.len(),
         rows,
         columns,
-    })
+    };
+    // from_shape takes longer slices too.
+    if data.len() != rows * columns {
+        return Err(mismatch());
+    }
+    ArrayView2::from_shape((rows, columns), data).map_err(|_| mismatch())
 }
 
 /// Row-major transpose of an [rows, columns] matrix.

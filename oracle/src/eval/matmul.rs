@@ -215,7 +215,7 @@ fn product(
                 y += r;
                 error = model.rounded(y, error + dr);
             }
-            *element = (y, model.store(dtype, y, error));
+            *element = model.store(dtype, y, error);
         }
     });
     Ok(out)

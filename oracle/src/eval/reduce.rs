@@ -64,7 +64,7 @@ pub(crate) fn reduce(
                 ReduceKind::Max => extreme(line(o), 1.0),
                 ReduceKind::Min => extreme(line(o), -1.0),
             };
-            (y, model.store(ty.dtype, y, error))
+            model.store(ty.dtype, y, error)
         })
         .collect();
     Ok(Array::from_pairs(ty.clone(), pairs))

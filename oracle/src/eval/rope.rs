@@ -88,8 +88,8 @@ pub(crate) fn rope(args: &Rope, model: &Model) -> Array {
                 let y1 = x1 * cos - x2 * sin;
                 let y2 = x1 * sin + x2 * cos;
                 let dtype = args.x.ty.dtype;
-                line[at1] = (y1, model.store(dtype, y1, turned(x1, x2, cos, sin, d1, d2)));
-                line[at2] = (y2, model.store(dtype, y2, turned(x2, x1, cos, sin, d2, d1)));
+                line[at1] = model.store(dtype, y1, turned(x1, x2, cos, sin, d1, d2));
+                line[at2] = model.store(dtype, y2, turned(x2, x1, cos, sin, d2, d1));
             }
         });
     Array::from_pairs(args.x.ty.clone(), out)

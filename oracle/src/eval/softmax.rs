@@ -28,8 +28,8 @@ use crate::program::TensorType;
 pub(crate) fn softmax(x: &Array, axis: i64, ty: &TensorType, model: &Model) -> Array {
     map_rows(x, axis, |row, out| {
         softmax_row(row.value, row.bound, model, out);
-        for (p, dp) in out.iter_mut() {
-            *dp = model.store(ty.dtype, *p, *dp);
+        for element in out.iter_mut() {
+            *element = model.store(ty.dtype, element.0, element.1);
         }
     })
 }
