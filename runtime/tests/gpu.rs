@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use common::{ADD, Builder, add_package, f32s, gpu, iota, run};
 use kforge_runtime::{
-    Dtype, Executable, HostTensor, Package, Poison, RunError, RunOptions,
+    Device, DeviceChoice, Dtype, Executable, HostTensor, Package, Poison, RunError, RunOptions,
     device::Target,
     diagnose,
     execute::{ExecOptions, FailureKind, GuardViolation, Violation},
@@ -581,6 +581,38 @@ fn weights_constants_init_and_state() {
 }
 
 #[test]
+fn an_input_may_be_passed_through_in_another_shape() {
+    let Some(device) = gpu() else { return };
+    let mut package = Builder::new()
+        .f32("x", &[Expr::from(6)], Role::Input)
+        .build();
+    let entry = package.manifest.entries.get_mut("main").unwrap();
+    let mut port = entry.inputs[0].clone();
+    port.shape = vec![2.into(), 3.into()];
+    entry.outputs.push(port);
+    let result = run(
+        device,
+        &package,
+        &Symbols::new(),
+        &[iota(6)],
+        &poisoned(Poison::Nan),
+    )
+    .unwrap();
+    assert_eq!(result.outputs[0], iota(6).reshape(vec![2, 3]).unwrap());
+    assert_eq!(result.guards, []);
+
+    package
+        .manifest
+        .entries
+        .get_mut("main")
+        .unwrap()
+        .inputs
+        .clear();
+    let error = package.validate().unwrap_err().to_string();
+    assert!(error.contains("an input that nothing fills"), "{error}");
+}
+
+#[test]
 fn a_run_beyond_its_deadline_is_a_timeout() {
     let Some(device) = gpu() else { return };
     let slow = ADD.replace(
@@ -600,6 +632,20 @@ fn a_run_beyond_its_deadline_is_a_timeout() {
     assert_eq!(error.kind(), Some(FailureKind::Timeout), "{error}");
     assert!(
         error.to_string().contains("not finished after 1 ms"),
+        "{error}"
+    );
+}
+
+#[cfg(not(target_vendor = "apple"))]
+#[test]
+fn a_missing_adapter_is_explained() {
+    let error = Device::open(DeviceChoice::Metal).unwrap_err().to_string();
+    assert!(
+        error.starts_with("no GPU adapter for device 'metal'"),
+        "{error}"
+    );
+    assert!(
+        error.contains("mesa-vulkan-drivers") && error.contains("'cpu'"),
         "{error}"
     );
 }

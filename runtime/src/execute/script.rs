@@ -48,8 +48,9 @@ pub(crate) fn script(
     let dispatches = &instance.dispatches[steps];
     let lifetimes = lifetimes(dispatches);
     for (id, buffer) in &instance.buffers {
-        let early = buffer.role != Role::Scratch;
-        if early && (lifetimes.contains_key(id) || buffer.role == Role::Output) {
+        // A port may pass a buffer through that no dispatch touches.
+        let used = lifetimes.contains_key(id) || is_output(instance, *id);
+        if buffer.role != Role::Scratch && used {
             prefill(instance, memory, *id, poison, guarded, &mut actions);
         }
     }
@@ -82,7 +83,7 @@ pub(crate) fn script(
         }
     }
     for (id, buffer) in &instance.buffers {
-        if instance.outputs.iter().any(|port| port.buffer == *id) {
+        if is_output(instance, *id) {
             let (slot, range) = (memory.slot_of[id], 0..buffer.zone.end);
             actions.push(Action::Save {
                 buffer: *id,
@@ -94,6 +95,10 @@ pub(crate) fn script(
         }
     }
     actions
+}
+
+fn is_output(instance: &Instance, id: BufferId) -> bool {
+    instance.outputs.iter().any(|port| port.buffer == id)
 }
 
 /// Fills data and guard as the role demands.

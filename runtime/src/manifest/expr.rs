@@ -137,7 +137,7 @@ impl Expr {
         self.value(symbols)
     }
 
-    /// Refuses expressions beyond [`MAX_DEPTH`] or [`MAX_NODES`].
+    /// Refuses expressions deeper than 32 or of more than 256 nodes.
     pub fn check_size(&self) -> Result<(), ExprError> {
         let mut nodes = 0;
         if self.fits(MAX_DEPTH, &mut nodes) {
@@ -180,7 +180,7 @@ impl Expr {
                     .collect::<Vec<_>>()
                     .join(", ");
                 ExprError::UnknownSymbol {
-                    symbol: name.clone(),
+                    symbol: name.escape_default().to_string(),
                     known,
                 }
             }),
@@ -272,7 +272,8 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Constant(value) => write!(f, "{value}"),
-            Self::Symbol(name) => f.write_str(name),
+            // Packages are untrusted: no control bytes in messages.
+            Self::Symbol(name) => write!(f, "{}", name.escape_default()),
             Self::Op(op) => write!(f, "{op}"),
         }
     }

@@ -153,7 +153,8 @@ impl fmt::Display for Knob {
         match self {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Integer(value) => write!(f, "{value}"),
-            Self::Text(value) => f.write_str(value),
+            // Packages are untrusted: no control bytes in messages.
+            Self::Text(value) => write!(f, "{}", value.escape_default()),
         }
     }
 }

@@ -220,7 +220,7 @@ impl Manifest {
             return Err(PackageError::Expression {
                 place: "symbols".into(),
                 source: ExprError::UnknownSymbol {
-                    symbol: name.clone(),
+                    symbol: name.escape_default().to_string(),
                     known,
                 },
             });

@@ -107,6 +107,12 @@ impl Package {
                     "its buffer has role scratch; make it output".into(),
                 ));
             }
+            if buffer.role == Role::Input && !filled.contains(&port.buffer) {
+                return Err(invalid(
+                    place,
+                    "its buffer is an input that nothing fills".into(),
+                ));
+            }
         }
         for (index, Step::Dispatch(dispatch)) in entry.steps.iter().enumerate() {
             let place = format!("{place} step {index}");
