@@ -122,6 +122,10 @@ fn tiled_matmul_with_barriers() {
     // No buffer is both read and written, so storage needs no ordering.
     assert!(!text.contains("storageBarrier"), "{text}");
     snapshot("tiled_matmul.wgsl", &text);
+    snapshot(
+        "tiled_matmul.metal",
+        &kernel.msl(Checks::default()).expect("MSL"),
+    );
 }
 
 #[test]
@@ -293,6 +297,10 @@ fn dynamic_sizes_are_immediates_in_order() {
     assert_eq!(kernel.immediate_bytes(), 24);
     assert_eq!(kernel.immediate_space(), ImmediateSpace::Immediate);
     snapshot("dynamic_sizes.wgsl", &check(&kernel));
+    snapshot(
+        "dynamic_sizes.metal",
+        &kernel.msl(Checks::default()).expect("MSL"),
+    );
 }
 
 #[test]
