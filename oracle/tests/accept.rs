@@ -183,7 +183,15 @@ fn mlp_with_stored_and_fused_hidden_layer() {
                     let x: Vec<Vec<f32>> = inputs.iter().map(f32s).collect();
                     let gate = x.get(3).map(Vec::as_slice);
                     let run = |hidden, order| {
-                        let y = em::mlp(sizes, &x[0], &x[1], &x[2], gate, hidden, order, None);
+                        let args = em::MlpArgs {
+                            sizes,
+                            x: &x[0],
+                            up: &x[1],
+                            down: &x[2],
+                            gate,
+                            hidden,
+                        };
+                        let y = em::mlp(&args, order, None);
                         (format!("hidden {hidden:?} {order:?}"), y)
                     };
                     ORDERS

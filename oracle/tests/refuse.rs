@@ -9,10 +9,12 @@ use common::emulate::{self as em, Fault, Fault::*, Order, SoftmaxStyle, f32s, st
 use common::*;
 use kforge_oracle::*;
 
+type Kernel<'a> = &'a dyn Fn(&Program, &[Vec<f32>], Option<Fault>) -> Vec<f32>;
+
 /// One kernel family: programs (shapes) and an emulation.
 struct Family<'a> {
     programs: Vec<Program>,
-    kernel: &'a dyn Fn(&Program, &[Vec<f32>], Option<Fault>) -> Vec<f32>,
+    kernel: Kernel<'a>,
 }
 
 fn refused(family: &Family, fault: Option<Fault>, level: Level) -> bool {
@@ -309,17 +311,15 @@ fn mlp_faults() {
         let kernel = |p: &Program, x: &[Vec<f32>], fault: Option<Fault>| {
             let (rows, d) = (p.inputs[0].ty.shape[0], p.inputs[0].ty.shape[1]);
             let h = p.inputs[1].ty.shape[1];
-            let gate = Some(&x[3][..]);
-            em::mlp(
-                (rows, d, h),
-                &x[0],
-                &x[1],
-                &x[2],
-                gate,
-                dtype,
-                Order::Fma,
-                fault,
-            )
+            let args = em::MlpArgs {
+                sizes: (rows, d, h),
+                x: &x[0],
+                up: &x[1],
+                down: &x[2],
+                gate: Some(&x[3]),
+                hidden: dtype,
+            };
+            em::mlp(&args, Order::Fma, fault)
         };
         let faults = [
             GateIgnored,

@@ -446,16 +446,26 @@ fn attention_row(
     o.iter().map(|o| o / l).collect()
 }
 
-pub fn mlp(
-    (rows, d, h): (usize, usize, usize),
-    x: &[f32],
-    up: &[f32],
-    down: &[f32],
-    gate: Option<&[f32]>,
-    hidden_dtype: DType,
-    order: Order,
-    fault: Option<Fault>,
-) -> Vec<f32> {
+pub struct MlpArgs<'a> {
+    /// Rows, width, hidden width.
+    pub sizes: (usize, usize, usize),
+    pub x: &'a [f32],
+    pub up: &'a [f32],
+    pub down: &'a [f32],
+    pub gate: Option<&'a [f32]>,
+    /// How the hidden layer is stored.
+    pub hidden: DType,
+}
+
+pub fn mlp(p: &MlpArgs, order: Order, fault: Option<Fault>) -> Vec<f32> {
+    let MlpArgs {
+        sizes: (rows, d, h),
+        x,
+        up,
+        down,
+        gate,
+        hidden: hidden_dtype,
+    } = *p;
     let relu: fn(f32) -> f32 = |x| x.max(0.0);
     let act: fn(f32) -> f32 = match (fault, gate) {
         (Some(ReluForActivation), _) => relu,
@@ -526,7 +536,8 @@ pub fn rope(
     out
 }
 
-/// Abramowitz-Stegun 7.1.26.
+/// Abramowitz-Stegun 7.1.26, its constants as published.
+#[allow(clippy::excessive_precision)]
 pub fn erf(x: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.3275911 * x.abs());
     let poly = t
