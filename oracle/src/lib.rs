@@ -2,9 +2,9 @@
 //!
 //! A [`Program`] is plain data (also `program.json` of a package). [`evaluate`] computes it in
 //! f64 and gives every element an upper bound of the error a correct device kernel may make;
-//! [`compare`] holds a device's output against it; [`compare_programs`] tells whether two
+//! [`compare()`] holds a device's output against it; [`compare_programs`] tells whether two
 //! programs mean the same; [`generate`] makes the inputs that catch wrong kernels;
-//! [`freivalds`] and [`check_rows`] check products too large to recompute.
+//! [`freivalds()`] and [`check_rows`] check products too large to recompute.
 //!
 //! Knows no MLIR, no GPU and nothing of how kforge lowers: another algorithm and another loop
 //! order than any kernel. The derivations of the bounds stand in the modules of `eval`,
