@@ -132,6 +132,14 @@ impl Translator<'_> {
             ));
         }
         let lowered = match launch.constants.get(&index) {
+            Some(&constant) if !constant.fits(ty.scalar) => {
+                return Err(read::fail(
+                    func,
+                    format!(
+                        "is launched with {constant:?} as argument {index}; index is 32 bits wide here"
+                    ),
+                ));
+            }
             Some(&constant) if is_finite(constant) => {
                 Lowered::Value(self.constant(ty.scalar, constant))
             }

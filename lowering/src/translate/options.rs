@@ -12,6 +12,16 @@ pub enum Scalar {
     Float(f64),
 }
 
+impl Scalar {
+    /// Whether a value of this type holds it: `index` is 32 bits wide here.
+    pub(super) fn fits(self, ty: ScalarType) -> bool {
+        match (self, ty) {
+            (Self::Int(value), ScalarType::I32) => i32::try_from(value).is_ok(),
+            _ => true,
+        }
+    }
+}
+
 /// What the launches of a kernel have in common.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Launch {

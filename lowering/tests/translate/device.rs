@@ -22,8 +22,8 @@ fn device() -> &'static Device {
     })
 }
 
-/// Runs a kernel on buffers of f32 (or i32, as `dtypes` says): every buffer the
-/// kernel only reads is an input with the values given, the others are outputs.
+/// Runs a kernel. Every buffer it only reads is an input with the values given, the
+/// others are outputs. `buffers` hold scalars, whatever the lanes of the memref.
 fn run(
     kernel: &Kernel,
     workgroups: [i64; 3],
@@ -36,6 +36,7 @@ fn run(
     for (index, (binding, data)) in kernel.bindings().iter().zip(buffers).enumerate() {
         let dtype = match binding.scalar {
             ScalarType::I32 => Dtype::I32,
+            ScalarType::F16 => Dtype::F16,
             _ => Dtype::F32,
         };
         let name = format!("b{index}");
@@ -129,14 +130,8 @@ fn slot_type(slot: &Slot) -> manifest::ScalarType {
 }
 
 fn tensor(dtype: Dtype, data: &[f32]) -> HostTensor {
-    let shape = [data.len()];
-    match dtype {
-        Dtype::I32 => {
-            let integers: Vec<i32> = data.iter().map(|&value| value as i32).collect();
-            HostTensor::from_i32(&shape, &integers).expect("a tensor")
-        }
-        _ => HostTensor::from_f32(&shape, data).expect("a tensor"),
-    }
+    let values: Vec<f64> = data.iter().map(|&value| f64::from(value)).collect();
+    HostTensor::from_f64(dtype, &[data.len()], &values).expect("a tensor")
 }
 
 fn none(_: &Slot) -> Immediate {
@@ -456,5 +451,45 @@ fn halves_round_away_from_zero() {
     let out = run(&kernel, [1, 1, 1], &[x.clone(), vec![0.0; 64]], &none);
     for (&x, &y) in x.iter().zip(&out[0]) {
         assert_eq!(y, f64::from(x.round()), "{x}");
+    }
+}
+
+#[test]
+fn views_address_the_elements_they_name() {
+    let kernel = kernel(crate::kernels::VIEWS);
+    let a: Vec<f32> = (0..64 * 32).map(|i| i as f32).collect();
+    let out = run(&kernel, [1, 1, 1], &[a, vec![0.0; 64]], &none);
+    // Written from the shapes of the views, for the ids in range of all of them.
+    for i in 0..3 {
+        let row = i * 32 + 4 + 2 * i;
+        let flat = i;
+        let deep = i * 16 * 32 + 32;
+        let cast = 32 + 3 + i;
+        assert_eq!(out[0][i], (row + flat + deep + cast) as f64, "{i}");
+    }
+}
+
+#[test]
+fn f16_vectors_through_workgroup_memory() {
+    let body = r#"
+    %i = gpu.thread_id x
+    %c63 = arith.constant 63 : index
+    %j = arith.subi %c63, %i : index
+    %x = memref.load %a[%i] : memref<64xvector<4xf16>>
+    memref.store %x, %w[%i] : memref<64xvector<4xf16>, 3>
+    gpu.barrier
+    %y = memref.load %w[%j] : memref<64xvector<4xf16>, 3>
+    %z = vector.shuffle %y, %y [3, 2, 1, 0] : vector<4xf16>, vector<4xf16>
+    %two = arith.constant dense<2.0> : vector<4xf16>
+    %d = arith.mulf %z, %two : vector<4xf16>
+    memref.store %d, %o[%i] : memref<64xvector<4xf16>>"#;
+    let attributes = format!("workgroup(%w: memref<64xvector<4xf16>, 3>) {BLOCK_64}");
+    let arguments = "%a: memref<64xvector<4xf16>>, %o: memref<64xvector<4xf16>>";
+    let kernel = kernel(&function(arguments, &attributes, body));
+    assert_eq!(kernel.memory(), 512);
+    let a: Vec<f32> = (0..256).map(|i| i as f32).collect();
+    let out = run(&kernel, [1, 1, 1], &[a, vec![0.0; 256]], &none);
+    for (index, &value) in out[0].iter().enumerate() {
+        assert_eq!(value, 2.0 * (255 - index) as f64, "{index}");
     }
 }

@@ -336,9 +336,10 @@ fn infinite_constants_are_immediates() {
     check(&kernel);
 }
 
-#[test]
-fn views_change_only_the_address() {
-    let body = r#"
+pub const VIEWS: &str = r#"
+gpu.module @m {
+  gpu.func @k(%a: memref<64x32xf32>, %o: memref<64xf32>)
+      kernel attributes {known_block_size = array<i32: 64, 1, 1>} {
     %i = gpu.thread_id x
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
@@ -353,11 +354,15 @@ fn views_change_only_the_address() {
     %s = arith.addf %x, %y : f32
     %t = arith.addf %z, %w : f32
     %u = arith.addf %s, %t : f32
-    memref.store %u, %o[%i] : memref<64xf32>"#;
-    let source = function("%a: memref<64x32xf32>, %o: memref<64xf32>", BLOCK_64, body);
-    let text = check(&kernel(&source));
+    memref.store %u, %o[%i] : memref<64xf32>
+    gpu.return
+  }
+}"#;
+
+#[test]
+fn views_change_only_the_address() {
     // row: i*32 + 4 + 2i; flat: i; deep: i*512 + 32; cast: 32 + 3 + i.
-    snapshot("views.wgsl", &text);
+    snapshot("views.wgsl", &check(&kernel(VIEWS)));
 }
 
 #[test]

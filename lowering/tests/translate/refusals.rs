@@ -233,3 +233,12 @@ fn a_matrix_larger_than_its_memref() {
     ));
     assert!(message.contains("16x16 elements"), "{message}");
 }
+
+#[test]
+fn index_constants_beyond_32_bits() {
+    let message = refused("%big = arith.constant 4294967296 : index");
+    assert!(
+        message.contains("4294967296") && message.contains("32 bits"),
+        "{message}"
+    );
+}

@@ -33,6 +33,12 @@ pub(super) fn constant(t: &mut Translator<'_>, op: Op<'_, '_>) -> Done {
             .map(|integer| Scalar::Int(integer.value()))
     };
     let value = match scalar {
+        Some(scalar) if !scalar.fits(ty.scalar) => {
+            return Err(fail(
+                op,
+                format!("has the value {attribute}; index is 32 bits wide here"),
+            ));
+        }
         Some(scalar) => t.constant(ty.scalar, scalar),
         None => dense(t, ty, &attribute.to_string()).ok_or_else(|| {
             fail(
@@ -49,7 +55,7 @@ fn dense(t: &mut Translator<'_>, ty: ValueType, text: &str) -> Option<Handle<Exp
     let body = text.strip_prefix("dense<")?.split_once('>')?.0;
     let mut lanes = Vec::new();
     for token in body.trim_matches(['[', ']']).split(',') {
-        let scalar = element(ty.scalar, token.trim())?;
+        let scalar = element(ty.scalar, token.trim()).filter(|value| value.fits(ty.scalar))?;
         lanes.push(t.constant(ty.scalar, scalar));
     }
     match lanes[..] {
