@@ -23,7 +23,7 @@ use crate::model::{Model, Rounding};
 use crate::op::Op;
 use crate::program::{Input, Program, TensorType, ValueId};
 
-/// c [m,n] = a [m,k] · b [k,n], row-major; b is [n,k] when `transpose_b`.
+/// c `[m,n]` = a `[m,k]` · b `[k,n]`, row-major; b is `[n,k]` when `transpose_b`.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a, T> {
     /// Rows of a and c.
@@ -38,7 +38,7 @@ pub struct Product<'a, T> {
     pub b: &'a [T],
     /// The device's result.
     pub c: &'a [T],
-    /// b is stored [n,k].
+    /// b is stored `[n,k]`.
     pub transpose_b: bool,
     /// Element type of all three.
     pub dtype: DType,

@@ -58,7 +58,7 @@ pub enum Op {
         axis: i64,
         epsilon: f32,
     },
-    /// down(act(x·up + b)), or gated down(act(x·gate) ⊙ (x·up)); weights [in, out] unless
+    /// down(act(x·up + b)), or gated down(act(x·gate) ⊙ (x·up)); weights `[in, out]` unless
     /// `transpose_weights`.
     Mlp {
         x: ValueId,
@@ -76,7 +76,7 @@ pub enum Op {
         #[serde(default)]
         transpose_weights: bool,
     },
-    /// Rotary embedding of x [B,H,S,D] at positions [S] or [B,S]. R rotated dimensions:
+    /// Rotary embedding of x `[B,H,S,D]` at positions `[S]` or `[B,S]`. R rotated dimensions:
     /// twice the length of `inv_freq`, else `rotary_dim`, else D.
     Rope {
         x: ValueId,
