@@ -460,12 +460,12 @@ fn views_address_the_elements_they_name() {
     let a: Vec<f32> = (0..64 * 32).map(|i| i as f32).collect();
     let out = run(&kernel, [1, 1, 1], &[a, vec![0.0; 64]], &none);
     // Written from the shapes of the views, for the ids in range of all of them.
-    for i in 0..3 {
+    for (i, &value) in out[0].iter().enumerate().take(3) {
         let row = i * 32 + 4 + 2 * i;
         let flat = i;
         let deep = i * 16 * 32 + 32;
         let cast = 32 + 3 + i;
-        assert_eq!(out[0][i], (row + flat + deep + cast) as f64, "{i}");
+        assert_eq!(value, (row + flat + deep + cast) as f64, "{i}");
     }
 }
 
