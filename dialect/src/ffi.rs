@@ -17,7 +17,8 @@ use melior::{
     dialect::DialectRegistry,
     ir::{
         Attribute, AttributeLike, Identifier, Location, OperationRef, TypeLike, Value, ValueLike,
-        attribute::DictionaryAttribute, operation::OperationLike,
+        attribute::{DenseElementsAttribute, DictionaryAttribute},
+        operation::OperationLike,
     },
 };
 use mlir_sys::{
@@ -152,6 +153,42 @@ pub fn string_value<'c>(attribute: Attribute<'c>) -> &'c str {
     // SAFETY: the caller has checked that it is a string attribute; attributes
     // are interned in the context.
     unsafe { text_of(mlir_sys::mlirStringAttrGetValue(attribute.to_raw())) }
+}
+
+/// The name of a name location.
+pub fn location_name<'c>(location: Location<'c>) -> &'c str {
+    // SAFETY: the caller has checked that it is a name location; identifiers
+    // are interned in the context.
+    unsafe {
+        text_of(mlir_sys::mlirIdentifierStr(
+            mlir_sys::mlirLocationNameGetName(location.to_raw()),
+        ))
+    }
+}
+
+/// The elements of dense integers or floats of `size` bytes, in the host's byte
+/// order; one element for a splat.
+pub fn dense_bytes<'c>(elements: &DenseElementsAttribute<'c>, size: usize) -> &'c [u8] {
+    let count = if elements.is_splat() {
+        1
+    } else {
+        elements.len()
+    };
+    if count == 0 {
+        return &[];
+    }
+    // SAFETY: MLIR keeps that many elements of whole bytes, interned in the
+    // context.
+    unsafe { slice::from_raw_parts(elements.raw_data().cast(), count * size) }
+}
+
+/// Element `index` of dense booleans.
+pub fn dense_bool(elements: &DenseElementsAttribute, index: usize) -> Option<bool> {
+    if index >= elements.len() {
+        return None;
+    }
+    // SAFETY: the index is in range; the caller has checked the element type.
+    Some(unsafe { mlir_sys::mlirDenseElementsAttrGetBoolValue(elements.to_raw(), index as isize) })
 }
 
 /// Frees an attribute's lifetime from the operation it was read from.

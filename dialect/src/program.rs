@@ -1,1 +1,0 @@
-//! Modules as oracle programs.
