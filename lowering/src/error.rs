@@ -34,11 +34,10 @@ impl LoweringError {
         }
     }
 
-    /// Emits the error as a diagnostic, at `fallback` where it has no location
-    /// of its own.
-    pub fn message(&self) -> String {
+    /// What is wrong, without location and op name: for a diagnostic at the op.
+    pub fn reason(&self) -> String {
         match self {
-            LoweringError::Op { op, message, .. } => format!("'{op}' op {message}"),
+            LoweringError::Op { message, .. } => message.clone(),
             other => other.to_string(),
         }
     }

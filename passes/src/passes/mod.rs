@@ -2,6 +2,7 @@
 //! `tile_matmul.rs`.
 
 mod attach_device;
+mod convert_kforge_to_gpu;
 mod keep_reference;
 mod name_ops;
 mod tile_matmul;
@@ -9,4 +10,11 @@ mod tile_matmul;
 use kforge_dialect::pass::PassDef;
 
 /// Every pass, in the order a full pipeline uses them.
-pub static PASSES: &[PassDef] = &[keep_reference::PASS, attach_device::PASS, name_ops::PASS, tile_matmul::PASS];
+#[rustfmt::skip]
+pub static PASSES: &[PassDef] = &[
+    keep_reference::PASS,
+    attach_device::PASS,
+    name_ops::PASS,
+    tile_matmul::PASS,
+    convert_kforge_to_gpu::PASS,
+];
