@@ -177,9 +177,13 @@ fn signature(out: &mut String, op: &Op) {
         "}}\nimpl {type_name}Signature {{\npub(crate) fn read(operands: &[Option<TensorType>], attributes: &Attributes) -> Option<Self> {{ Some(Self {{"
     );
     for (slot, operand) in op.operands.iter().enumerate() {
+        let get = match slot {
+            0 => "first()".into(),
+            _ => format!("get({slot})"),
+        };
         let _ = writeln!(
             out,
-            "{}: operands.get({slot})?.clone(){},",
+            "{}: operands.{get}?.clone(){},",
             operand.name,
             if operand.optional { "" } else { "?" }
         );

@@ -92,6 +92,12 @@ pub fn tensor_type(value: Value) -> Option<TensorType> {
     TensorType::of(value.r#type())
 }
 
+/// The bytes of dense numbers of `size` bytes each, in the host's byte order; of
+/// one number for a splat. The caller has checked the element type.
+pub fn dense_bytes<'c>(elements: &DenseElementsAttribute<'c>, size: usize) -> &'c [u8] {
+    ffi::dense_bytes(elements, size)
+}
+
 /// Sets an attribute. Handles of operations are shared, so no borrow says who
 /// may write; passes own the module they run on.
 pub fn set_attribute<'c>(operation: OperationRef<'c, '_>, name: &str, value: Attribute<'c>) {

@@ -155,8 +155,7 @@ fn mismatch(kind: &AttributeKind, value: Attribute) -> Option<String> {
             (!fits).then(|| "an f32, such as 1.0 : f32".into())
         }
         AttributeKind::Choice(choices) => {
-            let fits =
-                crate::attributes::text(value).is_some_and(|text| choices.contains(&text));
+            let fits = crate::attributes::text(value).is_some_and(|text| choices.contains(&text));
             (!fits).then(|| format!("one of {}", choices.join(", ")))
         }
     }

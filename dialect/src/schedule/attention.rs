@@ -63,11 +63,13 @@ impl AttentionSchedule {
         element: Element,
         device: &Device,
     ) -> Self {
-        let mut schedule = Self::default();
-        schedule.block_q = (queries.next_power_of_two() as i64)
-            .min(32)
-            .min(device.invocations as i64)
-            .max(1);
+        let mut schedule = Self {
+            block_q: (queries.next_power_of_two() as i64)
+                .min(32)
+                .min(device.invocations as i64)
+                .max(1),
+            ..Self::default()
+        };
         while schedule.block_kv > 1
             && schedule.workgroup_bytes(head, value_head, element) > device.workgroup_memory as i64
         {

@@ -179,9 +179,11 @@ impl MatmulSchedule {
                 .find(|tile| *tile <= (extent as u64).next_multiple_of(16) as i64)
                 .unwrap_or(16)
         };
-        let mut schedule = Self::default();
-        schedule.tile_m = size(64, problem.m);
-        schedule.tile_n = size(64, problem.n);
+        let mut schedule = Self {
+            tile_m: size(64, problem.m),
+            tile_n: size(64, problem.n),
+            ..Self::default()
+        };
         while schedule.check(problem, device).is_err() && schedule.tile_k > 4 {
             schedule.tile_k /= 2;
         }
