@@ -1,0 +1,21 @@
+//! Tensors between the oracle and the runtime, which do not know each other.
+
+use kforge_oracle::{Array, DType};
+use kforge_runtime::{Dtype, HostTensor, TensorError};
+
+/// The runtime's element type.
+pub fn dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::Bf16 => Dtype::Bf16,
+        DType::I32 => Dtype::I32,
+        DType::I64 => Dtype::I64,
+        DType::Bool => Dtype::Bool,
+    }
+}
+
+/// An input as the device gets it. Its values are representable: generated so.
+pub fn tensor(array: &Array) -> Result<HostTensor, TensorError> {
+    HostTensor::from_f64(dtype(array.ty.dtype), &array.ty.shape, &array.value)
+}

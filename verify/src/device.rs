@@ -1,0 +1,172 @@
+//! Comparisons (2) and (3): one entry on the device against its program.
+
+use std::collections::BTreeMap;
+
+use kforge_oracle::{Array, EvalOptions, Outcome, Values, compare, evaluate, generate};
+use kforge_runtime::{
+    Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, RunResult,
+    manifest::{Step, Symbols},
+};
+
+use crate::{
+    Options, Scope, Verdict, convert,
+    subject::Runnable,
+    verdict::{self, Reason},
+};
+
+/// Checks every kind of input values; the first refusal ends it.
+pub fn check(
+    subject: &Runnable,
+    scope: Scope,
+    device: &Device,
+    exec: &ExecOptions,
+    options: &Options,
+    verdict: &mut Verdict,
+) {
+    let cases = match scope {
+        Scope::Shape => options.value_cases().into_iter().take(2).collect(),
+        _ => options.value_cases(),
+    };
+    let executable = Executable::new(
+        device,
+        &subject.package,
+        &subject.entry,
+        &Symbols::new(),
+        exec,
+    );
+    let mut executable = match executable {
+        Ok(executable) => executable,
+        Err(error) => {
+            verdict.refuse(
+                &subject.stage,
+                scope,
+                None,
+                Reason::Execution,
+                error.to_string(),
+            );
+            return;
+        }
+    };
+    for (values, salt) in cases {
+        let seed = options.seed.wrapping_add(salt);
+        if let Err((reason, detail)) = check_case(
+            subject,
+            scope,
+            &mut executable,
+            values,
+            seed,
+            options,
+            verdict,
+        ) {
+            verdict.refuse(&subject.stage, scope, Some(values), reason, detail);
+            if let Some(failure) = verdict.failures.last_mut() {
+                failure.knobs = knobs(subject);
+            }
+            return;
+        }
+    }
+}
+
+type Refusal = (Reason, String);
+
+fn check_case(
+    subject: &Runnable,
+    scope: Scope,
+    executable: &mut Executable,
+    values: Values,
+    seed: u64,
+    options: &Options,
+    verdict: &mut Verdict,
+) -> Result<(), Refusal> {
+    let failed = |error: &dyn std::fmt::Display| (Reason::Execution, error.to_string());
+    let inputs = generate(&subject.program, values, seed).map_err(|error| failed(&error))?;
+    let evaluation = evaluate(&subject.program, &inputs, &EvalOptions::default())
+        .map_err(|error| failed(&error))?;
+    let with_nan = run(subject, executable, &inputs, Poison::Nan, options)?;
+    let with_big = run(subject, executable, &inputs, Poison::Big, options)?;
+    for result in [&with_nan, &with_big] {
+        if let Some(guard) = result.guards.first() {
+            return Err((Reason::Poison, guard.to_string()));
+        }
+    }
+    let references = evaluation.outputs();
+    if references.len() != with_nan.outputs.len() {
+        let detail = format!(
+            "the package has {} outputs, the program {}",
+            with_nan.outputs.len(),
+            references.len()
+        );
+        return Err((Reason::Execution, detail));
+    }
+    for (index, (got, reference)) in with_nan.outputs.iter().zip(references).enumerate() {
+        let result = compare(&got.to_f64_vec(), reference, &options.tolerance())
+            .map_err(|error| failed(&error))?;
+        if !result.passed {
+            let reason = match result.outcome {
+                Outcome::OnlyWithinUser => Reason::OnlyWithinTolerance,
+                _ => Reason::NumericMismatch,
+            };
+            return Err((
+                reason,
+                format!("output {index}: {}", verdict::describe(&result)),
+            ));
+        }
+        // What lies behind the inputs must not show, not even in rounding.
+        if got.bytes() != with_big.outputs[index].bytes() {
+            let detail = format!(
+                "output {index} differs between two runs with the same inputs and other padding"
+            );
+            return Err((Reason::Determinism, detail));
+        }
+        verdict.pass(&subject.stage, scope, values, &result);
+    }
+    Ok(())
+}
+
+fn run(
+    subject: &Runnable,
+    executable: &mut Executable,
+    inputs: &[Array],
+    poison: Poison,
+    options: &Options,
+) -> Result<RunResult, Refusal> {
+    let failed = |error: &dyn std::fmt::Display| (Reason::Execution, error.to_string());
+    let weights = subject.weights();
+    let mut bound: BTreeMap<String, HostTensor> = BTreeMap::new();
+    let mut arguments = Vec::new();
+    for (index, array) in inputs.iter().enumerate() {
+        let tensor = convert::tensor(array).map_err(|error| failed(&error))?;
+        let name = &subject.program.inputs[index].name;
+        if weights.get(name.as_str()) == Some(&index) {
+            bound.insert(name.clone(), tensor);
+        } else {
+            arguments.push(tensor);
+        }
+    }
+    let run = RunOptions {
+        poison: Some(poison),
+        timeout_ms: options.timeout_ms,
+        ..RunOptions::default()
+    };
+    executable
+        .run(&arguments, &bound, &run)
+        .map_err(|error| failed(&error))
+}
+
+/// The knobs of the entry's kernels, for reports.
+fn knobs(subject: &Runnable) -> String {
+    let manifest = &subject.package.manifest;
+    let Some(entry) = manifest.entries.get(&subject.entry) else {
+        return String::new();
+    };
+    let mut texts: Vec<String> = Vec::new();
+    for Step::Dispatch(dispatch) in &entry.steps {
+        if let Some(kernel) = manifest.kernels.get(&dispatch.kernel) {
+            let text = kernel.knob_text();
+            if !text.is_empty() && !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+    }
+    texts.join("; ")
+}

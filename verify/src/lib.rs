@@ -1,0 +1,165 @@
+//! The gate: what a package computes on its device, held against the oracle.
+//!
+//! Three comparisons (none replaces another):
+//! 1. the reference program against the kernels' programs put together, in f64:
+//!    a wrong fusion or fold is found without any allowance for rounding;
+//! 2. every unit (one kernel, or the few that form one stage) on the device, on
+//!    its own, within the bound derived for it;
+//! 3. the whole function on the device, within the composed bound.
+//!
+//! Every device run is made twice, with NaN and with 1e30 behind the inputs, into
+//! prefilled outputs with guard zones; both must agree bit for bit.
+//!
+//! Knows the oracle and the runtime, no MLIR: the pass `kforge-verify` and the
+//! tools without LLVM share it.
+
+mod compose;
+mod convert;
+mod device;
+mod subject;
+mod verdict;
+
+pub use compose::{ComposeError, compose};
+pub use subject::{Subject, SubjectError, Variant};
+pub use verdict::{Check, Failure, Reason, Scope, Verdict};
+
+use kforge_oracle::{CompareOptions, Level, Values, compare_programs, generate, standard_cases};
+use kforge_runtime::{Device, ExecOptions};
+
+/// How thorough the gate is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which input values: `Quick` for every run, `Full` before shipping.
+    pub cases: Level,
+    /// Changes the random inputs; planners never see it.
+    pub seed: u64,
+    /// Deadline of one submission, in milliseconds.
+    pub timeout_ms: u64,
+    /// The user's absolute tolerance; it can only tighten the derived bound.
+    pub atol: Option<f64>,
+    /// The user's relative tolerance, likewise.
+    pub rtol: Option<f64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cases: Level::Quick,
+            seed: 0,
+            timeout_ms: 60_000,
+            atol: None,
+            rtol: None,
+        }
+    }
+}
+
+impl Options {
+    fn tolerance(&self) -> CompareOptions {
+        CompareOptions {
+            atol: self.atol,
+            rtol: self.rtol,
+        }
+    }
+
+    fn value_cases(&self) -> Vec<(Values, u64)> {
+        standard_cases(self.cases)
+    }
+}
+
+/// Runs the gate. Never fails: what goes wrong on the way is a refusal.
+pub fn verify(
+    subject: &Subject,
+    device: &Device,
+    exec: &ExecOptions,
+    options: &Options,
+) -> Verdict {
+    let mut verdict = Verdict::new(device.description(), options);
+    check_programs(subject, options, &mut verdict);
+    for unit in &subject.units {
+        device::check(unit, Scope::Kernel, device, exec, options, &mut verdict);
+    }
+    for variant in &subject.variants {
+        device::check(
+            &variant.unit,
+            Scope::Shape,
+            device,
+            exec,
+            options,
+            &mut verdict,
+        );
+    }
+    // A wrong stage makes the function wrong; its error says more than theirs.
+    if verdict.failures.is_empty() {
+        device::check(
+            &subject.function,
+            Scope::Function,
+            device,
+            exec,
+            options,
+            &mut verdict,
+        );
+    }
+    verdict.close();
+    verdict
+}
+
+/// Comparison (1), on one case of every kind of value.
+fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
+    let name = &subject.function.stage;
+    let composed = match &subject.composed {
+        Ok(composed) => composed,
+        Err(error) => {
+            verdict.refuse(
+                name,
+                Scope::Program,
+                None,
+                Reason::Program,
+                error.to_string(),
+            );
+            return;
+        }
+    };
+    for (values, salt) in options.value_cases() {
+        let inputs = match generate(
+            &subject.function.program,
+            values,
+            options.seed.wrapping_add(salt),
+        ) {
+            Ok(inputs) => inputs,
+            Err(error) => {
+                verdict.refuse(
+                    name,
+                    Scope::Program,
+                    Some(values),
+                    Reason::Program,
+                    error.to_string(),
+                );
+                return;
+            }
+        };
+        match compare_programs(&subject.function.program, composed, &inputs) {
+            Ok(equivalence) if equivalence.equal => verdict.pass_program(name, values),
+            Ok(equivalence) => {
+                let text = equivalence
+                    .outputs
+                    .iter()
+                    .find(|output| !output.passed)
+                    .map_or_else(String::new, verdict::describe);
+                let detail =
+                    format!("the kernels' programs together differ from the reference: {text}");
+                verdict.refuse(name, Scope::Program, Some(values), Reason::Program, detail);
+                return;
+            }
+            Err(error) => {
+                verdict.refuse(
+                    name,
+                    Scope::Program,
+                    Some(values),
+                    Reason::Program,
+                    error.to_string(),
+                );
+                return;
+            }
+        }
+    }
+}

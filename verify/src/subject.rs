@@ -1,0 +1,149 @@
+//! What is verified: a package with the programs that say what it must compute.
+
+use std::collections::BTreeMap;
+
+use kforge_oracle::Program;
+use kforge_runtime::{
+    Package, PackageError,
+    manifest::{Role, UNIT_ENTRY, Unit},
+};
+
+use crate::compose::{ComposeError, compose};
+
+/// Something that runs on the device, and the program it must agree with.
+#[derive(Clone, Debug)]
+pub struct Runnable {
+    /// What reports call it.
+    pub stage: String,
+    /// The package.
+    pub package: Package,
+    /// Its entry.
+    pub entry: String,
+    /// What the entry must compute; inputs and outputs in the entry's order,
+    /// weights among the inputs by name.
+    pub program: Program,
+}
+
+/// A unit of the same knobs at another shape.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// The unit.
+    pub unit: Runnable,
+}
+
+/// Everything about one entry that the gate checks.
+#[derive(Debug)]
+pub struct Subject {
+    /// The whole function.
+    pub function: Runnable,
+    /// Its units.
+    pub units: Vec<Runnable>,
+    /// Its kernels' knobs at other shapes.
+    pub variants: Vec<Variant>,
+    /// The units' programs put together.
+    pub composed: Result<Program, ComposeError>,
+}
+
+/// Why a package cannot be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// There is nothing to hold it against.
+    #[error("package has no reference program for entry '{0}', so it cannot be verified")]
+    NoProgram(String),
+    /// A unit without a program.
+    #[error("unit '{0}' does not say what it computes (no kforge.spec), so it cannot be verified")]
+    NoSpec(String),
+    /// The reference is no program.
+    #[error("program.json is not readable: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The program is not valid.
+    #[error("program of '{0}': {1}")]
+    Program(String, kforge_oracle::ProgramError),
+    /// A unit does not fit the package.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+}
+
+impl Runnable {
+    /// A unit of `package`.
+    pub fn unit(package: &Package, unit: &Unit) -> Result<Self, SubjectError> {
+        let program = unit
+            .program
+            .clone()
+            .ok_or_else(|| SubjectError::NoSpec(unit.stage.clone()))?;
+        let program = read(&unit.stage, program)?;
+        let package = package.unit(unit)?;
+        Ok(Self {
+            stage: unit.stage.clone(),
+            package,
+            entry: UNIT_ENTRY.into(),
+            program,
+        })
+    }
+
+    /// Which inputs of the program are weights, by name.
+    pub fn weights(&self) -> BTreeMap<&str, usize> {
+        let weights = self
+            .package
+            .manifest
+            .buffers
+            .iter()
+            .filter(|buffer| buffer.role == Role::Weight);
+        weights
+            .filter_map(|buffer| {
+                let index = self
+                    .program
+                    .inputs
+                    .iter()
+                    .position(|input| input.name == buffer.name)?;
+                Some((buffer.name.as_str(), index))
+            })
+            .collect()
+    }
+}
+
+fn read(stage: &str, program: serde_json::Value) -> Result<Program, SubjectError> {
+    let program: Program = serde_json::from_value(program)?;
+    program
+        .validate()
+        .map_err(|error| SubjectError::Program(stage.into(), error))?;
+    Ok(program)
+}
+
+impl Subject {
+    /// Reads the reference and the units of `entry` from a package.
+    pub fn of_package(package: &Package, entry: &str) -> Result<Self, SubjectError> {
+        let missing = || SubjectError::NoProgram(entry.to_owned());
+        let program = package.program.as_ref().ok_or_else(missing)?;
+        let function = program
+            .get("function")
+            .filter(|it| !it.is_null())
+            .ok_or_else(missing)?;
+        let function = Runnable {
+            stage: entry.to_owned(),
+            package: package.clone(),
+            entry: entry.to_owned(),
+            program: read(entry, function.clone())?,
+        };
+        let listed: Vec<Unit> = package
+            .units()?
+            .into_iter()
+            .filter(|unit| unit.entry == entry)
+            .collect();
+        let units: Vec<Runnable> = listed
+            .iter()
+            .map(|unit| Runnable::unit(package, unit))
+            .collect::<Result<_, _>>()?;
+        let programs: Vec<(&Unit, &Program)> = listed
+            .iter()
+            .zip(units.iter().map(|unit| &unit.program))
+            .collect();
+        let composed = compose(&function, &programs);
+        Ok(Self {
+            function,
+            units,
+            variants: Vec::new(),
+            composed,
+        })
+    }
+}

@@ -1,0 +1,211 @@
+//! What the gate says: the verdict, with its evidence.
+
+use kforge_oracle::{Comparison, Values};
+use kforge_runtime::DeviceDescription;
+use serde::{Deserialize, Serialize};
+
+use crate::Options;
+
+/// The outcome for one package on one device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether everything agreed. Nothing else may be used, timed or shipped.
+    pub passed: bool,
+    /// The levels that hold, such as L0 and L2; empty when refused.
+    pub levels: Vec<String>,
+    /// The device's name.
+    pub device: String,
+    /// Its driver.
+    pub driver: String,
+    /// The seed of the inputs.
+    pub seed: u64,
+    /// Every comparison that agreed.
+    pub checks: Vec<Check>,
+    /// The comparison that came closest to its bound.
+    pub worst_ratio: f64,
+    /// What was refused: the first failure of each stage.
+    pub failures: Vec<Failure>,
+}
+
+/// What a comparison is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The reference program against the kernels' programs.
+    Program,
+    /// One unit on the device.
+    Kernel,
+    /// One unit's knobs at another shape.
+    Shape,
+    /// The whole function on the device.
+    Function,
+}
+
+/// A comparison that agreed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// What reports call it.
+    pub stage: String,
+    /// What it is about.
+    pub scope: Scope,
+    /// The kind of input values.
+    pub values: String,
+    /// Largest error in units of its bound.
+    pub max_ratio: f64,
+    /// Largest absolute error.
+    pub max_abs_error: f64,
+    /// Elements whose bound says nothing.
+    pub undecided: usize,
+    /// All elements.
+    pub elements: usize,
+}
+
+/// Why something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// The kernels' programs are not the reference.
+    Program,
+    /// A value outside its bound.
+    NumericMismatch,
+    /// Within the user's tolerance, outside the derived bound.
+    OnlyWithinTolerance,
+    /// Elements not written, guards overwritten, or padding read.
+    Poison,
+    /// Two runs differ.
+    Determinism,
+    /// The device or the package failed.
+    Execution,
+}
+
+/// A refusal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// What reports call it.
+    pub stage: String,
+    /// What it is about.
+    pub scope: Scope,
+    /// The kind of input values, where inputs were given.
+    pub values: Option<String>,
+    /// In one word.
+    pub reason: Reason,
+    /// In one sentence: element, got, expected, bound; or what failed.
+    pub detail: String,
+    /// Knobs of the stage's kernels.
+    pub knobs: String,
+}
+
+impl Verdict {
+    pub(crate) fn new(device: &DeviceDescription, options: &Options) -> Self {
+        Self {
+            passed: false,
+            levels: Vec::new(),
+            device: device.name.clone(),
+            driver: format!("{} {}", device.driver, device.driver_info)
+                .trim()
+                .to_owned(),
+            seed: options.seed,
+            checks: Vec::new(),
+            worst_ratio: 0.0,
+            failures: Vec::new(),
+        }
+    }
+
+    pub(crate) fn refuse(
+        &mut self,
+        stage: &str,
+        scope: Scope,
+        values: Option<Values>,
+        reason: Reason,
+        detail: String,
+    ) {
+        self.failures.push(Failure {
+            stage: stage.to_owned(),
+            scope,
+            values: values.map(name),
+            reason,
+            detail,
+            knobs: String::new(),
+        });
+    }
+
+    pub(crate) fn pass_program(&mut self, stage: &str, values: Values) {
+        self.checks.push(Check {
+            stage: stage.to_owned(),
+            scope: Scope::Program,
+            values: name(values),
+            max_ratio: 0.0,
+            max_abs_error: 0.0,
+            undecided: 0,
+            elements: 0,
+        });
+    }
+
+    pub(crate) fn pass(&mut self, stage: &str, scope: Scope, values: Values, result: &Comparison) {
+        if result.max_ratio > self.worst_ratio {
+            self.worst_ratio = result.max_ratio;
+        }
+        self.checks.push(Check {
+            stage: stage.to_owned(),
+            scope,
+            values: name(values),
+            max_ratio: result.max_ratio,
+            max_abs_error: result.max_abs_error,
+            undecided: result.undecided,
+            elements: result.elements,
+        });
+    }
+
+    pub(crate) fn close(&mut self) {
+        let on_device = self
+            .checks
+            .iter()
+            .any(|check| check.scope == Scope::Function);
+        self.passed = self.failures.is_empty() && on_device;
+        if self.passed {
+            self.levels = vec!["L0".into(), "L2".into()];
+        }
+    }
+
+    /// The verdict in one line.
+    pub fn summary(&self) -> String {
+        match self.failures.first() {
+            None => format!(
+                "verified {} on '{}' ({}), {} comparisons, worst error {:.3} of its bound",
+                self.levels.join("+"),
+                self.device,
+                self.driver,
+                self.checks.len(),
+                self.worst_ratio
+            ),
+            Some(failure) => format!(
+                "refused at stage '{}' ({:?}, {}): {}",
+                failure.stage,
+                failure.reason,
+                failure.values.as_deref().unwrap_or("no inputs"),
+                failure.detail
+            ),
+        }
+    }
+}
+
+/// The spelling of a kind of values, as in reports.
+pub fn name(values: Values) -> String {
+    serde_json::to_value(values)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_else(|| format!("{values:?}"))
+}
+
+/// A comparison that failed, in one sentence.
+pub fn describe(result: &Comparison) -> String {
+    let worst = result.worst.as_ref().map_or_else(String::new, |worst| {
+        format!(
+            "element {:?} is {:e}, expected {:e} within {:e}",
+            worst.index, worst.got, worst.expected, worst.bound
+        )
+    });
+    format!(
+        "{worst} ({} of {} elements outside, {} NaN or infinite, {} undecided)",
+        result.mismatches, result.elements, result.nan_or_inf, result.undecided
+    )
+}
