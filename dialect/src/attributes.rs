@@ -6,7 +6,7 @@ use melior::ir::{
     attribute::{
         ArrayAttribute, BoolAttribute, DictionaryAttribute, IntegerAttribute, StringAttribute,
     },
-    operation::OperationLike,
+    operation::{OperationLike, WalkOrder, WalkResult},
 };
 
 use crate::{diagnostics, ir};
@@ -88,16 +88,46 @@ fn check_name(operation: OperationRef, value: Attribute) -> Result<(), String> {
     let name = text(value).filter(|name| is_name(name)).ok_or_else(|| {
         format!("'{NAME}' is {value}, expected a string that matches [A-Za-z_][A-Za-z0-9_.]*")
     })?;
+    if is_taken(operation, name) {
+        return Err(format!(
+            "'{NAME}' \"{name}\" is already taken in this function"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether an op before this one has the name: anywhere in the function, or,
+/// for kernels and whatever else is in no function, beside it.
+fn is_taken(operation: OperationRef, name: &str) -> bool {
+    let has_name = |other: OperationRef| other.attribute(NAME).ok().and_then(text) == Some(name);
+    let mut parent = operation.parent_operation();
+    while let Some(function) = parent {
+        if !matches!(ir::name(function), "func.func" | "gpu.func") {
+            parent = function.parent_operation();
+            continue;
+        }
+        let mut taken = false;
+        function.walk(WalkOrder::PreOrder, |other| {
+            if other == operation {
+                return WalkResult::Interrupt;
+            }
+            taken = other != function && has_name(other);
+            if taken {
+                WalkResult::Interrupt
+            } else {
+                WalkResult::Advance
+            }
+        });
+        return taken;
+    }
     let mut other = operation.block().and_then(|block| block.first_operation());
     while let Some(earlier) = other.filter(|earlier| *earlier != operation) {
-        if earlier.attribute(NAME).ok().and_then(text) == Some(name) {
-            return Err(format!(
-                "'{NAME}' \"{name}\" is already taken in this function"
-            ));
+        if has_name(earlier) {
+            return true;
         }
         other = earlier.next_in_block();
     }
-    Ok(())
+    false
 }
 
 /// Whether `text` can be a `kforge.name`.

@@ -111,7 +111,11 @@ impl<'c, 'a> Attributes<'c, 'a> {
             return None;
         }
         (0..slots)
-            .map(|slot| sizes.element(slot).ok().map(|size| size == 1))
+            .map(|slot| match sizes.element(slot) {
+                Ok(0) => Some(false),
+                Ok(1) => Some(true),
+                _ => None,
+            })
             .collect()
     }
 }

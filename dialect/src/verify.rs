@@ -93,7 +93,7 @@ fn structure(op: &OpDef, operation: OperationRef) -> Result<(), String> {
     } else {
         let segments = Attributes::of(operation)
             .segments(slots)
-            .ok_or_else(|| format!("needs '{SEGMENTS}' with {slots} elements"))?;
+            .ok_or_else(|| format!("needs '{SEGMENTS}' with {slots} elements of 0 or 1"))?;
         if let Some(slot) = (0..required).find(|&slot| !segments[slot]) {
             return Err(format!("lacks the operand '{}'", op.operands[slot].name));
         }

@@ -2,7 +2,7 @@
 
 use melior::{
     Context, RewriterBase,
-    ir::{OperationRef, Value, operation::OperationLike},
+    ir::{OperationRef, Value, ValueLike, operation::OperationLike},
 };
 
 use super::rules::{self, ensure};
@@ -92,6 +92,10 @@ pub(crate) fn absorb_transpose<'c, 'a>(
         activation: op.activation(),
     };
     let mut replacement = args.build(context, operation.location()).ok()?;
+    // The op may declare a more or less static result than it infers.
+    if replacement.result(0).ok()?.r#type() != operation.result(0).ok()?.r#type() {
+        return None;
+    }
     ir::copy_discardable(operation, &mut replacement);
     rewriter.set_insertion_point_before(operation);
     let replacement = rewriter.insert(replacement);

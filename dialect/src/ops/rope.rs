@@ -60,3 +60,67 @@ pub(crate) fn fold<'c, 'a>(
     }
     op.x().ok().map(Folded::Value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Element;
+
+    fn rope(x: &[u64], positions: &[u64]) -> RopeSignature {
+        RopeSignature {
+            x: TensorType::fixed(x, Element::F32),
+            positions: TensorType::fixed(positions, Element::I32),
+            inv_freq: None,
+            theta: 10000.0,
+            interleaved: false,
+        }
+    }
+
+    fn rule(op: &RopeSignature) -> &'static str {
+        infer(op).unwrap_err().rule
+    }
+
+    #[test]
+    fn rank_three_c1() {
+        assert_eq!(rule(&rope(&[4, 5, 8], &[5])), "C1");
+    }
+
+    #[test]
+    fn odd_or_empty_head_c2() {
+        assert_eq!(rule(&rope(&[2, 4, 5, 7], &[5])), "C2");
+        assert_eq!(rule(&rope(&[2, 4, 5, 0], &[5])), "C2");
+    }
+
+    #[test]
+    fn positions_shape_c3() {
+        assert!(infer(&rope(&[2, 4, 5, 8], &[2, 5])).is_ok());
+        for dims in [&[4][..], &[5, 2], &[], &[2, 4, 5]] {
+            assert_eq!(rule(&rope(&[2, 4, 5, 8], dims)), "C3", "{dims:?}");
+        }
+    }
+
+    #[test]
+    fn inv_freq_shape_c4() {
+        for (dims, fits) in [
+            (&[4][..], true),
+            (&[1], true),
+            (&[5], false),
+            (&[0], false),
+            (&[2, 2], false),
+        ] {
+            let mut op = rope(&[2, 4, 5, 8], &[5]);
+            op.inv_freq = Some(TensorType::fixed(dims, Element::F32));
+            let broken = infer(&op).err().map(|violation| violation.rule);
+            assert_eq!(broken, (!fits).then_some("C4"), "{dims:?}");
+        }
+    }
+
+    #[test]
+    fn theta_not_positive_c5() {
+        for theta in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            let mut op = rope(&[2, 4, 5, 8], &[5]);
+            op.theta = theta;
+            assert_eq!(rule(&op), "C5");
+        }
+    }
+}

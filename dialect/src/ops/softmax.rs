@@ -5,8 +5,8 @@ use melior::{
     ir::{Attribute, attribute::DenseElementsAttribute},
 };
 
-use super::{Folded, rules};
-use crate::{Element, Softmax, SoftmaxSignature, TensorType, Violation, ir};
+use super::{Folded, rounded, rules};
+use crate::{Softmax, SoftmaxSignature, TensorType, Violation, ir};
 
 pub(crate) fn infer(op: &SoftmaxSignature) -> Result<TensorType, Violation> {
     let axis = rules::axis("C1", op.axis, op.x.rank())?;
@@ -29,10 +29,7 @@ pub(crate) fn fold<'c, 'a>(
     let axis = rules::axis("C1", signature.axis, signature.x.rank()).ok()?;
     signature.x.sizes()?;
     let n = signature.x.dims[axis]?;
-    let value = match signature.x.element {
-        Element::F16 => f64::from(half::f16::from_f64(1.0 / n as f64)),
-        _ => f64::from((1.0 / n as f64) as f32),
-    };
+    let value = rounded(1.0 / n as f64, signature.x.element);
     Some(Folded::Attribute(ir::splat_attribute(
         context,
         &signature.x,
@@ -43,6 +40,7 @@ pub(crate) fn fold<'c, 'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Element;
 
     fn signature(axis: i64, dims: &[u64]) -> SoftmaxSignature {
         SoftmaxSignature {
