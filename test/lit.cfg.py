@@ -10,6 +10,7 @@ Environment:
 Features a test can require:
   vulkan  a Vulkan adapter answers (lavapipe counts)
   gpu     a kernel can be dispatched: vulkan, or Metal on macOS
+  cmake   cmake and ninja are on PATH
 Without an adapter such tests are unsupported, never passed.
 """
 
@@ -98,6 +99,7 @@ config.substitutions.append(
     ("%kforge_plugin", os.path.join(bin_dir, "libkforge_plugin" + shared_suffix))
 )
 config.substitutions.append(("%kforge_root", repository))
+config.substitutions.append(("%llvm_prefix", prefix))
 
 
 def tools(folder, names):
@@ -140,3 +142,5 @@ if vulkan_adapters() > 0:
     config.available_features.update(["vulkan", "gpu"])
 if platform.system() == "Darwin":
     config.available_features.add("gpu")
+if shutil.which("cmake") and shutil.which("ninja"):
+    config.available_features.add("cmake")
