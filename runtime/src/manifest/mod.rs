@@ -15,6 +15,7 @@ mod names;
 mod package;
 mod program;
 mod save;
+mod unit;
 mod validate;
 mod validate_program;
 
@@ -27,6 +28,7 @@ pub use kernel::{
 };
 pub use package::{Package, PackageError};
 pub use program::{Dispatch, Entry, Float, Immediate, KernelArgument, Port, Step};
+pub use unit::{UNIT_ENTRY, Unit};
 
 use std::collections::BTreeMap;
 
