@@ -1,1 +1,3 @@
 //! What the kforge command line tools share.
+
+pub mod workbench;

@@ -1,0 +1,136 @@
+//! `kforge diagnose-gpu`: what a GPU can do, and whether it computes.
+//!
+//! Opens the device, prints its limits and features, runs a matmul of
+//! 64x64x128 on it and compares every element with the same product in f64.
+//! Ends with exit code 1 when the device gives a wrong result, 3 when there is
+//! no GPU.
+
+use std::{fmt::Write as _, io::Write as _, str::FromStr};
+
+use kforge_runtime::{Device, DeviceChoice, DeviceError, Diagnosis, diagnose};
+use serde_json::{Value, json};
+
+use super::Failure;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Which GPU: auto, vulkan, metal, dx12 or gl
+    #[arg(long, value_name = "API", default_value_t = DeviceChoice::Auto, value_parser = gpu)]
+    device: DeviceChoice,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// A choice that is a GPU.
+fn gpu(name: &str) -> Result<DeviceChoice, String> {
+    match DeviceChoice::from_str(name) {
+        Ok(DeviceChoice::Cpu) => {
+            Err("'cpu' is no GPU; use auto, vulkan, metal, dx12 or gl".to_owned())
+        }
+        Ok(choice) => Ok(choice),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let device = Device::open(arguments.device).map_err(|error| match error {
+        DeviceError::NoAdapter { choice } => Failure::NoDevice { choice },
+        _ => Failure::Device(error),
+    })?;
+    let diagnosis = diagnose(&device)?;
+    let report = if arguments.json {
+        format!("{:#}\n", as_json(&diagnosis))
+    } else {
+        as_text(&diagnosis)
+    };
+    std::io::stdout().write_all(report.as_bytes())?;
+    if diagnosis.smoke_test.is_some_and(|test| test.passed) {
+        Ok(())
+    } else {
+        Err(Failure::Reported(
+            "the GPU computes wrong results; update its driver, or choose another with --device",
+        ))
+    }
+}
+
+/// Why the smoke test has no time, if it has none.
+fn untimed(diagnosis: &Diagnosis) -> Option<&'static str> {
+    match diagnosis.smoke_test {
+        Some(test) if test.gpu_ms.is_some() => None,
+        _ if diagnosis.device.timestamps => Some("the device's clock gave no believable time"),
+        _ => Some("the device has no timestamp queries"),
+    }
+}
+
+fn as_text(diagnosis: &Diagnosis) -> String {
+    let mut text = diagnosis.to_string();
+    if let Some(reason) = untimed(diagnosis) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "GPU time could not be measured: {reason}");
+    }
+    text
+}
+
+/// The error is `null` where an element is not finite, the time where there is none.
+fn as_json(diagnosis: &Diagnosis) -> Value {
+    let smoke_test = diagnosis.smoke_test.map(|test| {
+        json!({
+            "max_abs_error": test.max_abs_error,
+            "gpu_ms": test.gpu_ms,
+            "why_no_time": untimed(diagnosis),
+            "passed": test.passed,
+        })
+    });
+    json!({ "device": diagnosis.device, "smoke_test": smoke_test })
+}
+
+#[cfg(test)]
+mod tests {
+    use kforge_runtime::{DeviceDescription, SmokeTest};
+
+    use super::*;
+
+    fn diagnosis(timestamps: bool, gpu_ms: Option<f64>) -> Diagnosis {
+        Diagnosis {
+            device: DeviceDescription {
+                timestamps,
+                ..DeviceDescription::default()
+            },
+            smoke_test: Some(SmokeTest {
+                max_abs_error: 1e-6,
+                gpu_ms,
+                passed: true,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_missing_time_is_explained_and_never_zero() {
+        for timestamps in [false, true] {
+            let untimed = diagnosis(timestamps, None);
+            let text = as_text(&untimed);
+            assert!(text.contains("could not be measured"), "{text}");
+            assert!(
+                !text.contains("0.000 ms") && !text.contains("=0ms"),
+                "{text}"
+            );
+            assert_eq!(as_json(&untimed)["smoke_test"]["gpu_ms"], Value::Null);
+            assert!(as_json(&untimed)["smoke_test"]["why_no_time"].is_string());
+        }
+    }
+
+    #[test]
+    fn a_short_time_keeps_its_digits() {
+        let text = as_text(&diagnosis(true, Some(0.000_123)));
+        assert!(text.contains("gpu_time=0.0001230ms"), "{text}");
+        assert!(!text.contains("could not be measured"), "{text}");
+    }
+
+    #[test]
+    fn the_cpu_is_no_gpu() {
+        assert!(gpu("cpu").is_err());
+        assert_eq!(gpu("vulkan"), Ok(DeviceChoice::Vulkan));
+        assert!(gpu("cuda").is_err_and(|message| message.contains("'cuda'")));
+    }
+}

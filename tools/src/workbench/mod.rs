@@ -1,0 +1,71 @@
+//! The `kforge` workbench: one file per subcommand.
+//!
+//! Exit codes: 0 all is well, 1 something failed, 2 a wrong command line,
+//! 3 this machine has no device of the kind asked for.
+
+mod diagnose_gpu;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use kforge_runtime::{DeviceChoice, DeviceError, RunError};
+
+#[derive(Parser)]
+#[command(name = "kforge", version, about = "The kforge workbench")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Describe a GPU and run a smoke test on it
+    DiagnoseGpu(diagnose_gpu::Arguments),
+}
+
+/// Why a subcommand failed: what to print, and the exit code.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Nothing to run on.
+    #[error(
+        "no GPU answers for device '{choice}'; install its driver (on Debian without a GPU: \
+         apt install mesa-vulkan-drivers libvulkan1), or choose another with --device"
+    )]
+    NoDevice { choice: DeviceChoice },
+    /// The device was found but cannot be opened.
+    #[error("{0}")]
+    Device(DeviceError),
+    /// A run on the device failed.
+    #[error("{0}")]
+    Run(#[from] RunError),
+    /// The report could not be written.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] std::io::Error),
+    /// The report was written; what it says is bad.
+    #[error("{0}")]
+    Reported(&'static str),
+}
+
+impl Failure {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoDevice { .. } => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs the workbench on the process's arguments.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to tell if standard error is closed, too.
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
