@@ -15,15 +15,36 @@
 #include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
+#include <unistd.h>
 
 using namespace mlir;
 
 namespace {
 void append(MlirStringRef part, void *data) {
   static_cast<std::string *>(data)->append(part.data, part.length);
+}
+
+// Ends a crashed tool with one line. Upstream's handlers would print the stack
+// of a stripped library, which tells a user nothing. Only calls that are allowed
+// in a signal handler.
+void reportCrash(void *) {
+  static constexpr char message[] =
+      "error: crash inside MLIR; reduce the input with kforge-reduce, or keep "
+      "what led here with --mlir-pass-pipeline-crash-reproducer=FILE\n";
+  [[maybe_unused]] ssize_t written =
+      ::write(STDERR_FILENO, message, sizeof(message) - 1);
+  ::_exit(70); // EX_SOFTWARE
+}
+
+// Before any handler of upstream's: they run in the order of registration.
+void handleCrashes() { llvm::sys::AddSignalHandler(reportCrash, nullptr); }
+
+StringRef nameOf(StringRef output) {
+  return output == "-" ? "standard output" : output;
 }
 } // namespace
 
@@ -36,9 +57,10 @@ void bridgeRegisterUpstream(MlirDialectRegistry registry) {
 
 int bridgeOptMain(int argc, char **argv, MlirStringRef name,
                   MlirDialectRegistry registry, BridgeScan scan) {
+  handleCrashes();
   llvm::InitLLVM init(argc, argv, /*InstallPipeSignalExitHandler=*/false);
   llvm::setBugReportMsg("");
-  llvm::cl::opt<int64_t> maxInputMib(
+  llvm::cl::opt<unsigned> maxInputMib(
       "max-input-mib",
       llvm::cl::desc("refuse an input file larger than this many MiB"),
       llvm::cl::init(512));
@@ -72,7 +94,7 @@ int bridgeOptMain(int argc, char **argv, MlirStringRef name,
     return 1;
   file->os().flush();
   if (file->os().has_error()) {
-    llvm::errs() << "error: cannot write '" << output
+    llvm::errs() << "error: cannot write '" << nameOf(output)
                  << "': " << file->os().error().message() << "\n";
     file->os().clear_error();
     return 1;
@@ -82,10 +104,12 @@ int bridgeOptMain(int argc, char **argv, MlirStringRef name,
 }
 
 int bridgeLspServerMain(int argc, char **argv, MlirDialectRegistry registry) {
+  handleCrashes();
   return asMainReturnCode(MlirLspServerMain(argc, argv, *unwrap(registry)));
 }
 
 int bridgeReduceMain(int argc, char **argv, MlirDialectRegistry registry) {
+  handleCrashes();
   MLIRContext context(*unwrap(registry));
   return asMainReturnCode(mlirReduceMain(argc, argv, context));
 }
@@ -109,5 +133,6 @@ void bridgeRegisterTranslation(intptr_t index, MlirStringRef name,
 }
 
 int bridgeTranslateMain(int argc, char **argv, MlirStringRef name) {
+  handleCrashes();
   return asMainReturnCode(mlirTranslateMain(argc, argv, unwrap(name)));
 }

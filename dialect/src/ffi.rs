@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    ffi::{CString, c_char, c_void},
+    ffi::{CString, OsString, c_char, c_void},
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     slice,
@@ -130,12 +130,18 @@ pub fn use_count(value: MlirValue) -> usize {
 /// # Safety
 /// The characters must live as long as `'a`.
 unsafe fn text_of<'a>(text: MlirStringRef) -> &'a str {
+    // SAFETY: the caller's promise.
+    std::str::from_utf8(unsafe { bytes_of(text) }).unwrap_or("")
+}
+
+/// # Safety
+/// The characters must live as long as `'a`.
+unsafe fn bytes_of<'a>(text: MlirStringRef) -> &'a [u8] {
     if text.length == 0 {
-        return "";
+        return &[];
     }
     // SAFETY: the caller's promise.
-    let bytes = unsafe { slice::from_raw_parts(text.data.cast::<u8>(), text.length) };
-    std::str::from_utf8(bytes).unwrap_or("")
+    unsafe { slice::from_raw_parts(text.data.cast::<u8>(), text.length) }
 }
 
 /// The op's full name, which lives as long as the context.
@@ -701,10 +707,11 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn new(arguments: &[String]) -> Self {
+    /// As they are: the name of a file need not be UTF-8.
+    fn new(arguments: &[OsString]) -> Self {
         let owned: Vec<CString> = arguments
             .iter()
-            .filter_map(|argument| CString::new(argument.as_str()).ok())
+            .filter_map(|argument| CString::new(argument.as_encoded_bytes()).ok())
             .collect();
         let mut pointers: Vec<*mut c_char> = owned
             .iter()
@@ -730,14 +737,7 @@ unsafe extern "C" fn scan_input(
     data: *mut c_void,
 ) -> bool {
     // SAFETY: both are valid for the call; the text need not be UTF-8.
-    let (file, bytes) = unsafe {
-        let bytes = if text.length == 0 {
-            &[]
-        } else {
-            slice::from_raw_parts(text.data.cast::<u8>(), text.length)
-        };
-        (text_of(file), bytes)
-    };
+    let (file, bytes) = unsafe { (bytes_of(file), bytes_of(text)) };
     let limits = scan::Limits {
         mib: u64::try_from(max_input_mib).unwrap_or(0),
         ..Default::default()
@@ -745,14 +745,17 @@ unsafe extern "C" fn scan_input(
     match guarded(None, || scan::check(bytes, &limits)) {
         Some(Ok(())) => true,
         Some(Err(error)) => {
-            send(sink, data, &error.located(file));
+            send(sink, data, &error.located(&String::from_utf8_lossy(file)));
             false
         }
-        None => false,
+        None => {
+            send(sink, data, "error: internal error in kforge's input scan");
+            false
+        }
     }
 }
 
-pub fn opt_main(arguments: &[String], name: &'static str, registry: &DialectRegistry) -> i32 {
+pub fn opt_main(arguments: &[OsString], name: &'static str, registry: &DialectRegistry) -> i32 {
     let mut arguments = Arguments::new(arguments);
     // SAFETY: arguments and registry outlive the call.
     unsafe {
@@ -766,7 +769,7 @@ pub fn opt_main(arguments: &[String], name: &'static str, registry: &DialectRegi
     }
 }
 
-pub fn lsp_server_main(arguments: &[String], registry: &DialectRegistry) -> i32 {
+pub fn lsp_server_main(arguments: &[OsString], registry: &DialectRegistry) -> i32 {
     let mut arguments = Arguments::new(arguments);
     // SAFETY: arguments and registry outlive the call.
     unsafe {
@@ -778,7 +781,7 @@ pub fn lsp_server_main(arguments: &[String], registry: &DialectRegistry) -> i32 
     }
 }
 
-pub fn reduce_main(arguments: &[String], registry: &DialectRegistry) -> i32 {
+pub fn reduce_main(arguments: &[OsString], registry: &DialectRegistry) -> i32 {
     let mut arguments = Arguments::new(arguments);
     // SAFETY: arguments and registry outlive the call.
     unsafe {
@@ -824,7 +827,7 @@ unsafe extern "C" fn run_translation(
 }
 
 pub fn translate_main(
-    arguments: &[String],
+    arguments: &[OsString],
     name: &'static str,
     translations: &'static [TranslationDef],
     registry: &DialectRegistry,

@@ -3,8 +3,12 @@
 //! MLIR is not hardened: some thousands of nested regions overflow its stack,
 //! and a type may claim more elements than memory can hold. Refused here: a text
 //! over the size limit, brackets nested deeper than the limit outside strings and
-//! comments, and a shape of more than the limit of elements. Bytecode is only
-//! bounded in size.
+//! comments (an alias counts with the depth of its definition), as many minus
+//! signs in a row, and a shape of more than the limit of elements. Bytecode is
+//! only bounded in size. An alias used before its definition, as locations may
+//! be, counts as flat, and how far aliases expand in print is not bounded.
+
+use std::collections::HashMap;
 
 /// What an input may have at most.
 #[derive(Clone, Copy, Debug)]
@@ -61,34 +65,97 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
     if bytes.starts_with(b"ML\xefR") {
         return Ok(());
     }
-    let (mut line, mut depth, mut at) = (1, 0usize, 0);
+    let mut aliases = Aliases::default();
+    let (mut line, mut depth, mut signs, mut at) = (1, 0usize, 0usize, 0);
     while at < bytes.len() {
-        match bytes[at] {
-            b'\n' => line += 1,
-            b'"' => at = skip_string(bytes, at),
-            b'/' if bytes.get(at + 1) == Some(&b'/') => {
+        let (byte, next) = (bytes[at], bytes.get(at + 1).copied());
+        let mut deepest = depth;
+        match (byte, next) {
+            (b'\n', _) => {
+                line += 1;
+                if depth == 0 {
+                    aliases.end();
+                }
+            }
+            (b'"', _) => at = skip_string(bytes, at),
+            (b'/', Some(b'/')) => {
                 while at + 1 < bytes.len() && bytes[at + 1] != b'\n' {
                     at += 1;
                 }
             }
-            b'(' | b'[' | b'{' | b'<' => {
+            // No brackets: arrows and comparisons.
+            (b'-', Some(b'>')) | (b'<' | b'>', Some(b'=')) => at += 1,
+            (b'-', _) => {
+                signs += 1;
+                deepest = signs;
+            }
+            (b'(' | b'[' | b'{' | b'<', _) => {
                 depth += 1;
-                if depth > limits.depth {
-                    let message =
-                        format!("brackets nest deeper than the limit of {}", limits.depth);
-                    return Err(Refused { line, message });
-                }
-                if bytes[at] == b'<' {
+                deepest = depth;
+                if byte == b'<' {
                     check_shape(&bytes[at + 1..], line, limits)?;
                 }
             }
-            b'-' if bytes.get(at + 1) == Some(&b'>') => at += 1,
-            b')' | b']' | b'}' | b'>' => depth = depth.saturating_sub(1),
+            (b')' | b']' | b'}' | b'>', _) => depth = depth.saturating_sub(1),
+            (b'!' | b'#', _) => {
+                let name = alias_name(&bytes[at..]);
+                at += name.len() - 1;
+                deepest = depth.saturating_add(aliases.read(name, &bytes[at + 1..], depth));
+            }
             _ => {}
+        }
+        // Comments do not end a row of signs either.
+        if !byte.is_ascii_whitespace() && !b"-/".contains(&byte) {
+            signs = 0;
+        }
+        aliases.reach(deepest);
+        if deepest > limits.depth {
+            let what = if signs > 0 { "minus signs" } else { "brackets" };
+            let message = format!("{what} nest deeper than the limit of {}", limits.depth);
+            return Err(Refused { line, message });
         }
         at += 1;
     }
     Ok(())
+}
+
+/// How deep the brackets of each alias nest, those of the aliases in it included.
+#[derive(Default)]
+struct Aliases<'t> {
+    depths: HashMap<&'t [u8], usize>,
+    defining: Option<&'t [u8]>,
+}
+
+impl<'t> Aliases<'t> {
+    /// Takes note of `name`, with what follows it: a definition begins at depth
+    /// 0 before an equals sign. Gives the depth that a use stands for.
+    fn read(&mut self, name: &'t [u8], rest: &[u8], depth: usize) -> usize {
+        if depth == 0 && rest.trim_ascii_start().starts_with(b"=") {
+            self.depths.insert(name, 0);
+            self.defining = Some(name);
+            return 0;
+        }
+        // One more than the definition: a chain of aliases without brackets nests, too.
+        self.depths.get(name).map_or(0, |depth| depth + 1)
+    }
+
+    /// The text has reached `depth` inside the definition, if in one.
+    fn reach(&mut self, depth: usize) {
+        if let Some(known) = self.defining.and_then(|name| self.depths.get_mut(name)) {
+            *known = (*known).max(depth);
+        }
+    }
+
+    fn end(&mut self) {
+        self.defining = None;
+    }
+}
+
+/// The `!name` or `#name` at the start of `text`.
+fn alias_name(text: &[u8]) -> &[u8] {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$.".contains(byte);
+    let length = text[1..].iter().take_while(|byte| is_part(byte)).count();
+    &text[..=length]
 }
 
 /// The index of the closing quote (or the last byte of the line: MLIR refuses
@@ -162,6 +229,33 @@ mod tests {
         assert_eq!(line(&format!("// {}\n", "{".repeat(2000))), None);
         // An unterminated string must not hide what follows on later lines.
         assert_eq!(line(&format!("\"\n{}", "{".repeat(2000))), Some(2));
+    }
+
+    #[test]
+    fn comparisons_are_no_brackets() {
+        assert_eq!(line(&"(d0 <= 4, d0 >= 2)\n".repeat(5000)), None);
+        assert_eq!(line(&format!("{}", "( >= ".repeat(2000))), Some(1));
+    }
+
+    #[test]
+    fn minus_signs() {
+        assert_eq!(line(&"- ".repeat(1000)), None);
+        assert_eq!(line(&format!("\n{}", "- \n".repeat(1001))), Some(1002));
+        assert_eq!(line(&"-1 ".repeat(5000)), None);
+    }
+
+    #[test]
+    fn aliases_count_with_their_definition() {
+        let chain = |length: usize| {
+            let next = |i: usize| format!("!t{} = tuple<!t{i}>\n", i + 1);
+            format!("!t0 = i1\n{}", (0..length).map(next).collect::<String>())
+        };
+        assert_eq!(line(&chain(400)), None);
+        assert_eq!(line(&chain(20_000)), Some(502));
+        let flat = |i: usize| format!("#map{i} = affine_map<(d0) -> (d0)>\n");
+        assert_eq!(line(&(0..5000).map(flat).collect::<String>()), None);
+        let uses = "func.func private @f(!llvm.ptr, memref<4xf32, #map0>)\n".repeat(5000);
+        assert_eq!(line(&(flat(0) + &uses)), None);
     }
 
     #[test]

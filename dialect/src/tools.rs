@@ -1,9 +1,11 @@
 //! Upstream's tool mains, over a registry with everything upstream and kforge.
 //! Each returns the process's exit code.
 
+use std::{ffi::OsString, io::Write, path::Path};
+
 use melior::{Context, ir::OperationRef};
 
-use crate::{ffi, pass::Failed};
+use crate::{ffi, pass::Failed, scan};
 
 /// One translation of `kforge-translate`, from a module to bytes.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub struct TranslationDef {
 }
 
 /// `mlir-opt` with kforge. Input is scanned before MLIR parses it.
-pub fn opt_main(arguments: &[String]) -> i32 {
+pub fn opt_main(arguments: &[OsString]) -> i32 {
     ffi::opt_main(
         arguments,
         "kforge-opt: MLIR's optimizer driver with kforge\n",
@@ -25,18 +27,45 @@ pub fn opt_main(arguments: &[String]) -> i32 {
     )
 }
 
-/// `mlir-lsp-server` with kforge.
-pub fn lsp_server_main(arguments: &[String]) -> i32 {
+/// `mlir-lsp-server` with kforge. Its input is the user's own editor and is not scanned.
+pub fn lsp_server_main(arguments: &[OsString]) -> i32 {
     ffi::lsp_server_main(arguments, &ffi::full_registry())
 }
 
-/// `mlir-reduce` with kforge.
-pub fn reduce_main(arguments: &[String]) -> i32 {
+/// `mlir-reduce` with kforge. Input files are scanned before MLIR parses them.
+pub fn reduce_main(arguments: &[OsString]) -> i32 {
+    if !files_pass(arguments) {
+        return 1;
+    }
     ffi::reduce_main(arguments, &ffi::full_registry())
 }
 
-/// `mlir-translate` with `translations`.
-pub fn translate_main(arguments: &[String], translations: &'static [TranslationDef]) -> i32 {
+/// `mlir-translate` with `translations`. Input files are scanned before MLIR
+/// parses them; standard input is not.
+pub fn translate_main(arguments: &[OsString], translations: &'static [TranslationDef]) -> i32 {
+    if !files_pass(arguments) {
+        return 1;
+    }
     let registry = ffi::full_registry();
     ffi::translate_main(arguments, "kforge-translate", translations, &registry)
+}
+
+/// Scans every argument that names a file, for tools whose upstream main opens
+/// its input itself.
+fn files_pass(arguments: &[OsString]) -> bool {
+    let is_option = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-");
+    let refused = arguments
+        .iter()
+        .skip(1)
+        .filter(|argument| !is_option(argument) && Path::new(argument).is_file())
+        .find_map(|file| {
+            let bytes = std::fs::read(file).ok()?;
+            let refused = scan::check(&bytes, &scan::Limits::default()).err()?;
+            Some(refused.located(&file.to_string_lossy()))
+        });
+    if let Some(message) = &refused {
+        // A closed standard error leaves nobody to tell.
+        let _ = writeln!(std::io::stderr(), "{message}");
+    }
+    refused.is_none()
 }

@@ -2,6 +2,6 @@
 
 fn main() {
     kforge_passes::register();
-    let arguments: Vec<String> = std::env::args().collect();
+    let arguments: Vec<_> = std::env::args_os().collect();
     std::process::exit(kforge_dialect::tools::reduce_main(&arguments));
 }
