@@ -157,6 +157,32 @@ impl Device {
         DictionaryAttribute::new(context, &entries).into()
     }
 
+    /// Invocations a workgroup may have. A CPU runs a workgroup as one: it has
+    /// no others to share memory with.
+    pub fn max_invocations(&self) -> i64 {
+        match self.target {
+            Target::Gpu => self.invocations as i64,
+            Target::Cpu => 1,
+        }
+    }
+
+    /// Bytes a workgroup's tiles may take: workgroup memory, or what stays in
+    /// half of a CPU's L2 cache.
+    pub fn tile_memory(&self) -> i64 {
+        match self.target {
+            Target::Gpu => self.workgroup_memory as i64,
+            Target::Cpu => (self.l2 / 2) as i64,
+        }
+    }
+
+    /// Widest memory access in f32 elements: a vec4, or a CPU's register.
+    pub fn max_vector(&self) -> i64 {
+        match self.target {
+            Target::Gpu => 4,
+            Target::Cpu => (self.simd_bits / 32).clamp(1, 16) as i64,
+        }
+    }
+
     /// Whether the device has `feature`.
     pub fn has(&self, feature: &str) -> bool {
         self.features.iter().any(|present| present == feature)

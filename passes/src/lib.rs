@@ -1,9 +1,16 @@
 //! Every kforge pass, one thin file each, the table that registers them, and
 //! the named pipelines.
 
+mod activations;
+mod constant;
+mod mask;
 pub mod passes;
 pub mod pipelines;
+pub mod report;
+mod rewrite;
 mod select;
+mod variants;
+pub mod verify;
 
 /// Registers every pass and pipeline with MLIR, once per process.
 pub fn register() {

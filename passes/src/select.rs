@@ -105,3 +105,13 @@ pub fn report_unfit(op: OperationRef, fit: Result<(), Vec<Unfit>>) -> Result<(),
         Failed
     })
 }
+
+/// The kernels of a lowered module.
+pub fn kernels<'c, 'a>(module: OperationRef<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
+    ops_of(module)
+        .into_iter()
+        .filter(|op| ir::name(*op) == "gpu.module")
+        .flat_map(ops_of)
+        .filter(|op| ir::name(*op) == "gpu.func")
+        .collect()
+}

@@ -49,14 +49,6 @@ pub enum ComposeError {
     /// A constant cannot be read.
     #[error("constant '{0}' cannot be read")]
     Constant(String),
-    /// An input of the function is bound to nothing.
-    #[error("argument {index} of the function is '{name}', which the package lacks")]
-    Argument {
-        /// Which.
-        index: usize,
-        /// Its name.
-        name: String,
-    },
 }
 
 struct Composition<'s> {
@@ -85,7 +77,7 @@ pub fn compose(function: &Runnable, units: &[(&Unit, &Program)]) -> Result<Progr
         program,
         values: BTreeMap::new(),
     };
-    composition.bind_arguments(entry)?;
+    composition.bind_arguments();
     composition.bind_constants(entry)?;
     let mut next = 0;
     for (unit, program) in units {
@@ -125,27 +117,10 @@ impl Composition<'_> {
             .map_or_else(|| format!("{id:?}"), |it| it.name.clone())
     }
 
-    fn bind_arguments(&mut self, entry: &Entry) -> Result<(), ComposeError> {
-        let manifest = &self.function.package.manifest;
-        let weights = self.function.weights();
-        let mut ports = entry.inputs.iter();
-        for (index, input) in self.function.program.inputs.iter().enumerate() {
-            let missing = || ComposeError::Argument {
-                index,
-                name: input.name.clone(),
-            };
-            let buffer = if weights.get(input.name.as_str()) == Some(&index) {
-                let place = manifest
-                    .buffers
-                    .iter()
-                    .position(|buffer| buffer.name == input.name);
-                BufferId(place.ok_or_else(missing)? as u32)
-            } else {
-                ports.next().ok_or_else(missing)?.buffer
-            };
-            self.values.insert(buffer, ValueId(index as u32));
+    fn bind_arguments(&mut self) {
+        for (index, buffer) in self.function.arguments.iter().enumerate() {
+            self.values.insert(*buffer, ValueId(index as u32));
         }
-        Ok(())
     }
 
     fn bind_constants(&mut self, entry: &Entry) -> Result<(), ComposeError> {

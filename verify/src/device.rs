@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kforge_oracle::{Array, EvalOptions, Outcome, Values, compare, evaluate, generate};
 use kforge_runtime::{
     Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, RunResult,
-    manifest::{Step, Symbols},
+    manifest::{BufferId, Step, Symbols},
 };
 
 use crate::{
@@ -131,25 +131,28 @@ fn run(
     options: &Options,
 ) -> Result<RunResult, Refusal> {
     let failed = |error: &dyn std::fmt::Display| (Reason::Execution, error.to_string());
-    let weights = subject.weights();
-    let mut bound: BTreeMap<String, HostTensor> = BTreeMap::new();
-    let mut arguments = Vec::new();
+    let mut weights: BTreeMap<String, HostTensor> = BTreeMap::new();
+    let mut passed: BTreeMap<BufferId, HostTensor> = BTreeMap::new();
     for (index, array) in inputs.iter().enumerate() {
         let tensor = convert::tensor(array).map_err(|error| failed(&error))?;
-        let name = &subject.program.inputs[index].name;
-        if weights.get(name.as_str()) == Some(&index) {
-            bound.insert(name.clone(), tensor);
-        } else {
-            arguments.push(tensor);
+        match subject.weight(index) {
+            Some(name) => drop(weights.insert(name.to_owned(), tensor)),
+            None => drop(passed.insert(subject.arguments[index], tensor)),
         }
     }
+    let entry = subject.package.manifest.entries.get(&subject.entry);
+    let ports = entry.map_or(&[][..], |entry| &entry.inputs);
+    let arguments: Vec<HostTensor> = ports
+        .iter()
+        .map(|port| passed.remove(&port.buffer).ok_or_else(|| failed(&"an input of the entry is no input of its program")))
+        .collect::<Result<_, _>>()?;
     let run = RunOptions {
         poison: Some(poison),
         timeout_ms: options.timeout_ms,
         ..RunOptions::default()
     };
     executable
-        .run(&arguments, &bound, &run)
+        .run(&arguments, &weights, &run)
         .map_err(|error| failed(&error))
 }
 

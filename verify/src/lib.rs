@@ -20,7 +20,7 @@ mod subject;
 mod verdict;
 
 pub use compose::{ComposeError, compose};
-pub use subject::{Subject, SubjectError, Variant};
+pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use verdict::{Check, Failure, Reason, Scope, Verdict};
 
 use kforge_oracle::{CompareOptions, Level, Values, compare_programs, generate, standard_cases};

@@ -1,11 +1,9 @@
 //! What is verified: a package with the programs that say what it must compute.
 
-use std::collections::BTreeMap;
-
 use kforge_oracle::Program;
 use kforge_runtime::{
     Package, PackageError,
-    manifest::{Role, UNIT_ENTRY, Unit},
+    manifest::{BufferId, Role, UNIT_ENTRY, Unit},
 };
 
 use crate::compose::{ComposeError, compose};
@@ -19,9 +17,10 @@ pub struct Runnable {
     pub package: Package,
     /// Its entry.
     pub entry: String,
-    /// What the entry must compute; inputs and outputs in the entry's order,
-    /// weights among the inputs by name.
+    /// What the entry must compute; its outputs are the entry's first ones.
     pub program: Program,
+    /// The buffer of each input of the program.
+    pub arguments: Vec<BufferId>,
 }
 
 /// A unit of the same knobs at another shape.
@@ -73,33 +72,33 @@ impl Runnable {
             .ok_or_else(|| SubjectError::NoSpec(unit.stage.clone()))?;
         let program = read(&unit.stage, program)?;
         let package = package.unit(unit)?;
-        Ok(Self {
-            stage: unit.stage.clone(),
-            package,
-            entry: UNIT_ENTRY.into(),
-            program,
-        })
+        let entry = package.manifest.entries.get(UNIT_ENTRY);
+        let ports = entry.map_or(&[][..], |entry| &entry.inputs);
+        let arguments = ports.iter().map(|port| port.buffer).collect();
+        Ok(Self { stage: unit.stage.clone(), package, entry: UNIT_ENTRY.into(), program, arguments })
     }
 
-    /// Which inputs of the program are weights, by name.
-    pub fn weights(&self) -> BTreeMap<&str, usize> {
-        let weights = self
-            .package
-            .manifest
-            .buffers
-            .iter()
-            .filter(|buffer| buffer.role == Role::Weight);
-        weights
-            .filter_map(|buffer| {
-                let index = self
-                    .program
-                    .inputs
-                    .iter()
-                    .position(|input| input.name == buffer.name)?;
-                Some((buffer.name.as_str(), index))
-            })
-            .collect()
+    /// The name under which input `index` of the program is bound as a weight;
+    /// `None` where it is passed.
+    pub fn weight(&self, index: usize) -> Option<&str> {
+        let buffer = self.package.manifest.buffer(*self.arguments.get(index)?)?;
+        (buffer.role == Role::Weight).then_some(buffer.name.as_str())
     }
+}
+
+/// The buffer of each input of an entry's program: a weight by its name, any
+/// other the next that the entry is passed.
+fn arguments(package: &Package, entry: &str, program: &Program) -> Option<Vec<BufferId>> {
+    let buffers = &package.manifest.buffers;
+    let weight = |name: &str| {
+        buffers.iter().position(|buffer| buffer.role == Role::Weight && buffer.name == name)
+    };
+    let mut ports = package.manifest.entries.get(entry)?.inputs.iter();
+    let buffer = |input: &kforge_oracle::Input| match weight(&input.name) {
+        Some(index) => Some(BufferId(u32::try_from(index).ok()?)),
+        None => ports.next().map(|port| port.buffer),
+    };
+    program.inputs.iter().map(buffer).collect()
 }
 
 fn read(stage: &str, program: serde_json::Value) -> Result<Program, SubjectError> {
@@ -114,22 +113,19 @@ impl Subject {
     /// Reads the reference and the units of `entry` from a package.
     pub fn of_package(package: &Package, entry: &str) -> Result<Self, SubjectError> {
         let missing = || SubjectError::NoProgram(entry.to_owned());
-        let program = package.program.as_ref().ok_or_else(missing)?;
-        let function = program
-            .get("function")
-            .filter(|it| !it.is_null())
-            .ok_or_else(missing)?;
+        let stored = package.program.as_ref().ok_or_else(missing)?;
+        let one = stored.get("function").filter(|_| package.manifest.entries.len() == 1);
+        let of_several = || stored.get("functions").and_then(|functions| functions.get(entry));
+        let program = read(entry, one.or_else(of_several).ok_or_else(missing)?.clone())?;
         let function = Runnable {
             stage: entry.to_owned(),
             package: package.clone(),
             entry: entry.to_owned(),
-            program: read(entry, function.clone())?,
+            arguments: arguments(package, entry, &program).ok_or_else(missing)?,
+            program,
         };
-        let listed: Vec<Unit> = package
-            .units()?
-            .into_iter()
-            .filter(|unit| unit.entry == entry)
-            .collect();
+        let listed: Vec<Unit> =
+            package.units()?.into_iter().filter(|unit| unit.entry == entry).collect();
         let units: Vec<Runnable> = listed
             .iter()
             .map(|unit| Runnable::unit(package, unit))

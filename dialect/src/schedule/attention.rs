@@ -34,7 +34,7 @@ impl AttentionSchedule {
             "block-q",
             self.block_q,
             1,
-            device.invocations as i64,
+            device.max_invocations(),
         ) & within(&mut unfit, "block-kv", self.block_kv, 1, 1024);
         for (name, size) in [("head size", head), ("value head size", value_head)] {
             if size > MAX_HEAD {
@@ -45,10 +45,10 @@ impl AttentionSchedule {
         }
         if positive {
             let bytes = self.workgroup_bytes(head, value_head, element);
-            if bytes > device.workgroup_memory as i64 {
+            if bytes > device.tile_memory() {
                 unfit.push(Unfit(format!(
                     "block-kv {} of head sizes {head} and {value_head} in {element} takes {bytes} bytes of workgroup memory, the device '{}' has {}",
-                    self.block_kv, device.name, device.workgroup_memory
+                    self.block_kv, device.name, device.tile_memory()
                 )));
             }
         }
@@ -66,12 +66,12 @@ impl AttentionSchedule {
         let mut schedule = Self {
             block_q: (queries.next_power_of_two() as i64)
                 .min(32)
-                .min(device.invocations as i64)
+                .min(device.max_invocations())
                 .max(1),
             ..Self::default()
         };
         while schedule.block_kv > 1
-            && schedule.workgroup_bytes(head, value_head, element) > device.workgroup_memory as i64
+            && schedule.workgroup_bytes(head, value_head, element) > device.tile_memory()
         {
             schedule.block_kv /= 2;
         }

@@ -1,7 +1,10 @@
 //! The knobs of a matmul kernel, what they must satisfy, and a first guess.
 
-use super::{Unfit, divides, schedule, within};
-use crate::{Element, MatmulSignature, device::Device};
+use super::{Unfit, divides, schedule, vector_width, within};
+use crate::{
+    Element, MatmulSignature,
+    device::{Device, Target},
+};
 
 schedule! {
     /// How a `kforge.matmul` becomes a kernel.
@@ -11,7 +14,7 @@ schedule! {
         tile_k: "tile-k" = 16, "contracted elements per tile";
         thread_m: "thread-m" = 4, "rows per invocation; divides tile-m";
         thread_n: "thread-n" = 4, "columns per invocation; divides tile-n";
-        vector_width: "vector-width" = 4, "elements per memory access: 1, 2 or 4; divides tile-k, tile-n and thread-n";
+        vector_width: "vector-width" = 4, "elements per memory access, a power of two up to 4 (CPU: its register); divides tile-k, tile-n and thread-n";
         stages: "stages" = 1, "tiles in workgroup memory at a time, 1 to 5";
         unroll: "unroll" = 0, "steps of the inner loop per iteration; 0: all of tile-k";
         group_m: "group-m" = 1, "row tiles that neighbouring workgroups share columns over";
@@ -93,13 +96,7 @@ impl MatmulSchedule {
         }
         within(&mut unfit, "unroll", self.unroll, 0, 1024);
         within(&mut unfit, "subgroups", self.subgroups, 0, 64);
-        if ![1, 2, 4].contains(&self.vector_width) {
-            unfit.push(Unfit(format!(
-                "vector-width is {}, expected 1, 2 or 4",
-                self.vector_width
-            )));
-            positive = false;
-        }
+        positive &= vector_width(&mut unfit, self.vector_width, device);
         if !positive {
             return Err(unfit);
         }
@@ -132,10 +129,10 @@ impl MatmulSchedule {
 
     fn check_budgets(&self, problem: &MatmulProblem, device: &Device, unfit: &mut Vec<Unfit>) {
         let invocations = self.invocations();
-        if invocations > device.invocations as i64 {
+        if invocations > device.max_invocations() {
             unfit.push(Unfit(format!(
                 "(tile-m {}/thread-m {})*(tile-n {}/thread-n {}) = {invocations} invocations, the device '{}' has {}",
-                self.tile_m, self.thread_m, self.tile_n, self.thread_n, device.name, device.invocations
+                self.tile_m, self.thread_m, self.tile_n, self.thread_n, device.name, device.max_invocations()
             )));
         }
         let accumulators = self.thread_m * self.thread_n;
@@ -146,10 +143,10 @@ impl MatmulSchedule {
             )));
         }
         let bytes = self.workgroup_bytes(problem.element);
-        if bytes > device.workgroup_memory as i64 {
+        if bytes > device.tile_memory() {
             unfit.push(Unfit(format!(
                 "{} stages of {}x{}x{} tiles of {} take {bytes} bytes of workgroup memory, the device '{}' has {}",
-                self.stages, self.tile_m, self.tile_n, self.tile_k, problem.element, device.name, device.workgroup_memory
+                self.stages, self.tile_m, self.tile_n, self.tile_k, problem.element, device.name, device.tile_memory()
             )));
         }
         if self.subgroups != 0 {
@@ -168,35 +165,76 @@ impl MatmulSchedule {
         }
     }
 
-    /// A schedule that fits every problem and device: small tiles where the
-    /// result is small, the largest that workgroup memory holds elsewhere.
+    /// A schedule that fits every problem and device: the first of the known
+    /// good ones that does, from large tiles for large results down to small.
     pub fn guess(problem: &MatmulProblem, device: &Device) -> Self {
-        let size = |wanted: i64, extent: u64| {
-            let extent = (extent as i64).max(4);
-            [128, 64, 32, 16]
-                .into_iter()
-                .filter(|tile| *tile <= wanted)
-                .find(|tile| *tile <= (extent as u64).next_multiple_of(16) as i64)
-                .unwrap_or(16)
+        let candidates = match device.target {
+            Target::Gpu => Self::gpu_candidates(problem),
+            Target::Cpu => Self::cpu_candidates(device),
         };
-        let mut schedule = Self {
-            tile_m: size(64, problem.m),
-            tile_n: size(64, problem.n),
+        let fits = |schedule: &Self| schedule.check(problem, device).is_ok();
+        candidates.into_iter().find(fits).unwrap_or(Self {
+            tile_m: 1,
+            tile_n: 1,
+            tile_k: 1,
+            thread_m: 1,
+            thread_n: 1,
+            vector_width: 1,
             ..Self::default()
+        })
+    }
+
+    fn gpu_candidates(problem: &MatmulProblem) -> Vec<Self> {
+        // 8x8 accumulators pay off only where the tiles fill the device.
+        let tiles = |tile: u64| problem.m.div_ceil(tile) * problem.n.div_ceil(tile) * problem.batch;
+        let sizes = [
+            (128, 128, 16, 8, 8),
+            (64, 64, 16, 4, 4),
+            (32, 64, 16, 4, 4),
+            (32, 32, 16, 4, 4),
+            (16, 32, 16, 2, 4),
+            (16, 16, 16, 2, 4),
+            (8, 16, 8, 2, 4),
+            (4, 8, 4, 1, 4),
+            (1, 4, 4, 1, 4),
+        ];
+        let useful = |&(tile_m, tile_n, ..): &(i64, i64, i64, i64, i64)| {
+            let (m, n) = (
+                problem.m.next_multiple_of(16),
+                problem.n.next_multiple_of(16),
+            );
+            (tile_m as u64 <= m && tile_n as u64 <= n) && (tile_m < 128 || tiles(128) >= 256)
         };
-        while schedule.check(problem, device).is_err() && schedule.tile_k > 4 {
-            schedule.tile_k /= 2;
-        }
-        while schedule.check(problem, device).is_err()
-            && (schedule.tile_m > 4 || schedule.tile_n > 4)
-        {
-            if schedule.tile_m >= schedule.tile_n {
-                schedule.tile_m /= 2
-            } else {
-                schedule.tile_n /= 2
-            }
-        }
-        schedule
+        sizes
+            .into_iter()
+            .filter(useful)
+            .map(|(tile_m, tile_n, tile_k, thread_m, thread_n)| Self {
+                tile_m,
+                tile_n,
+                tile_k,
+                thread_m,
+                thread_n,
+                ..Self::default()
+            })
+            .collect()
+    }
+
+    /// One invocation per workgroup: the tile is what the registers hold.
+    fn cpu_candidates(device: &Device) -> Vec<Self> {
+        let width = device.max_vector();
+        [(8, 2 * width, 64), (4, width, 16)]
+            .into_iter()
+            .map(|(rows, columns, tile_k)| Self {
+                tile_m: rows,
+                tile_n: columns,
+                thread_m: rows,
+                thread_n: columns,
+                tile_k,
+                vector_width: width,
+                unroll: width,
+                ..Self::default()
+            })
+            .collect()
     }
 }
 
@@ -283,7 +321,12 @@ mod tests {
             invocations: 32,
             ..Device::default()
         };
-        for device in [Device::default(), small] {
+        let cpu = Device {
+            target: Target::Cpu,
+            simd_bits: 512,
+            ..Device::default()
+        };
+        for device in [Device::default(), small, cpu] {
             for m in [1, 7, 64, 1000] {
                 for n in [1, 33, 4096] {
                     for element in [Element::F32, Element::F16] {

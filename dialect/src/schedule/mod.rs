@@ -20,7 +20,7 @@ use melior::{
     },
 };
 
-use crate::attributes;
+use crate::{attributes, device::Device};
 
 /// One relation between knobs, problem and device that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -132,4 +132,16 @@ pub(crate) fn divides(unfit: &mut Vec<Unfit>, part: (&str, i64), whole: (&str, i
             part.0, part.1, whole.0, whole.1
         )));
     }
+}
+
+/// `value` is an access width of the device: a power of two up to its widest.
+pub(crate) fn vector_width(unfit: &mut Vec<Unfit>, value: i64, device: &Device) -> bool {
+    let most = device.max_vector();
+    let fits = value > 0 && value & (value - 1) == 0 && value <= most;
+    if !fits {
+        unfit.push(Unfit(format!(
+            "vector-width is {value}, expected a power of two up to {most}"
+        )));
+    }
+    fits
 }

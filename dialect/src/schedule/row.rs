@@ -1,6 +1,6 @@
 //! The knobs of a row kernel: softmax, layer_norm and rms_norm.
 
-use super::{Unfit, schedule, within};
+use super::{Unfit, schedule, vector_width, within};
 use crate::device::Device;
 
 schedule! {
@@ -8,7 +8,7 @@ schedule! {
     RowSchedule {
         workgroup_size: "workgroup-size" = 128, "invocations per workgroup, a power of two";
         block_size: "block-size" = 1024, "elements of a row that a workgroup holds in registers at a time";
-        vector_width: "vector-width" = 4, "elements per memory access: 1, 2 or 4";
+        vector_width: "vector-width" = 4, "elements per memory access, a power of two up to 4 (CPU: its register)";
     }
 }
 
@@ -16,7 +16,7 @@ impl RowSchedule {
     /// Every relation that does not hold, in one list.
     pub fn check(&self, device: &Device) -> Result<(), Vec<Unfit>> {
         let mut unfit = Vec::new();
-        let limit = device.invocations as i64;
+        let limit = device.max_invocations();
         if !(self.workgroup_size > 0 && self.workgroup_size & (self.workgroup_size - 1) == 0) {
             unfit.push(Unfit(format!(
                 "workgroup-size {} is no power of two",
@@ -28,12 +28,7 @@ impl RowSchedule {
                 self.workgroup_size, device.name
             )));
         }
-        if ![1, 2, 4].contains(&self.vector_width) {
-            unfit.push(Unfit(format!(
-                "vector-width is {}, expected 1, 2 or 4",
-                self.vector_width
-            )));
-        }
+        vector_width(&mut unfit, self.vector_width, device);
         within(&mut unfit, "block-size", self.block_size, 1, 1 << 16);
         if unfit.is_empty() {
             let step = self.workgroup_size * self.vector_width;
@@ -52,7 +47,7 @@ impl RowSchedule {
     pub fn guess(n: u64, device: &Device) -> Self {
         let vector_width = if n.is_multiple_of(4) { 4 } else { 1 };
         let wanted = (n as i64 / vector_width).clamp(1, 256);
-        let most = (device.invocations as i64).max(1);
+        let most = device.max_invocations().max(1);
         let mut workgroup_size = 1;
         while workgroup_size * 2 <= most && workgroup_size < wanted {
             workgroup_size *= 2;

@@ -104,6 +104,11 @@ impl<'c, 'a> Host<'c, 'a> {
         name
     }
 
+    /// Gives `op` a schedule it did not have.
+    pub fn attach_schedule(&self, op: OperationRef<'c, 'a>, schedule: Attribute<'c>) {
+        ir::set_attribute(op, attributes::SCHEDULE, schedule);
+    }
+
     /// Says on a kernel which op it came from, with which knobs.
     pub fn annotate(&self, kernel: OperationRef<'c, 'a>, op: OperationRef<'c, 'a>) {
         let name = StringAttribute::new(self.emit.context, &stage(op));

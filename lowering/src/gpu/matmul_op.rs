@@ -106,10 +106,12 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Matmul<'c, 'a>) -> Emitted<Matm
         schedule: MatmulSchedule::default(),
     };
     kernel.flatten_batch();
-    kernel.schedule = match MatmulSchedule::of(operation) {
-        Some(schedule) => schedule,
-        None => MatmulSchedule::guess(&kernel.problem, &host.device),
-    };
+    kernel.schedule = MatmulSchedule::of(operation).unwrap_or_else(|| {
+        let guess = MatmulSchedule::guess(&kernel.problem, &host.device);
+        // On the op, so that specification and kernel name the knobs they have.
+        host.attach_schedule(operation, guess.to_attribute(host.emit.context));
+        guess
+    });
     kernel
         .schedule
         .check(&kernel.problem, &host.device)

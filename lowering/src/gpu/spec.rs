@@ -57,8 +57,12 @@ pub fn print<'c, 'a>(
     }
     for op in ops {
         let mut copy = (**op).clone();
-        for (index, operand) in op.operands().enumerate() {
-            copy.set_operand(index, replaced(&known, *op, operand)?);
+        let operands: Vec<Value> = op.operands().collect();
+        for (index, operand) in operands.iter().enumerate() {
+            // A value that is passed twice is two inputs of the kernel: each
+            // use takes its own.
+            let turn = operands[..index].iter().filter(|earlier| *earlier == operand).count();
+            copy.set_operand(index, replaced(&known, *op, *operand, turn)?);
         }
         let copy = block.append_operation(copy);
         for (old, new) in op.results().zip(copy.results()) {
@@ -68,7 +72,7 @@ pub fn print<'c, 'a>(
     let last = ops.last().copied().unwrap_or(function);
     let results: Vec<Value> = outputs
         .iter()
-        .map(|value| replaced(&known, last, *value))
+        .map(|value| replaced(&known, last, *value, 0))
         .collect::<Emitted<_>>()?;
     block.append_operation(
         OperationBuilder::new("func.return", location)
@@ -82,10 +86,16 @@ fn replaced<'c, 'm>(
     known: &[(Value<'c, '_>, Value<'c, 'm>)],
     user: OperationRef,
     value: Value<'c, '_>,
+    turn: usize,
 ) -> Emitted<Value<'c, 'm>> {
-    known
+    let copies: Vec<Value> = known
         .iter()
-        .find(|(old, _)| *old == value)
+        .filter(|(old, _)| *old == value)
         .map(|(_, new)| *new)
+        .collect();
+    copies
+        .get(turn)
+        .or(copies.first())
+        .copied()
         .ok_or_else(|| LoweringError::at(user, "uses a value that is no input of its unit".into()))
 }

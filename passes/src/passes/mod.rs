@@ -3,10 +3,20 @@
 
 mod attach_device;
 mod convert_kforge_to_gpu;
+mod eliminate_dead_ops;
+mod fold_constants;
+mod fuse_attention;
+mod fuse_matmul_activation;
+mod fuse_mlp_block;
 mod keep_reference;
 mod name_ops;
+mod serialize;
+mod tile_attention;
 mod tile_matmul;
+mod vectorize_layernorm;
+mod verify;
 
+pub use attach_device::OPTIONS as DEVICE_OPTIONS;
 use kforge_dialect::pass::PassDef;
 
 /// Every pass, in the order a full pipeline uses them.
@@ -15,6 +25,15 @@ pub static PASSES: &[PassDef] = &[
     keep_reference::PASS,
     attach_device::PASS,
     name_ops::PASS,
+    fold_constants::PASS,
+    fuse_attention::PASS,
+    fuse_matmul_activation::PASS,
+    fuse_mlp_block::PASS,
+    eliminate_dead_ops::PASS,
     tile_matmul::PASS,
+    tile_attention::PASS,
+    vectorize_layernorm::PASS,
     convert_kforge_to_gpu::PASS,
+    serialize::PASS,
+    verify::PASS,
 ];
