@@ -10,6 +10,7 @@ mod error;
 mod llvm;
 mod packages;
 mod probe;
+mod reference;
 mod setup;
 mod shell;
 mod steps;
@@ -49,6 +50,8 @@ enum Command {
     },
     /// The house rules that a machine can check
     Tidy,
+    /// Write the reference pages that are generated, docs/reference
+    Docs,
     /// Set up, build, and run one MiniLM layer on this machine's GPU
     Demo {
         /// Arguments handed on to kforge-run
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Doctor => doctor::doctor(),
         Command::Test { only } => steps::test(&only),
         Command::Tidy => tidy_and_print(),
+        Command::Docs => reference::write().map(|()| true),
         Command::Demo { run } => demo::demo(&run).map(|()| true),
     };
     match outcome {

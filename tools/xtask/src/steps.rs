@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::llvm::{self, Llvm};
 use crate::probe;
+use crate::reference;
 use crate::setup;
 use crate::shell;
 use crate::tidy;
@@ -31,7 +32,7 @@ pub enum Step {
     DocTests,
     /// The IR and tool tests under test/
     Lit,
-    /// The documentation builds without a warning
+    /// The generated pages are current and the documentation builds without a warning
     Docs,
     /// kforge-run without the compiler links neither LLVM nor MLIR
     NoLlvm,
@@ -166,11 +167,7 @@ fn check(step: Step, llvm: Option<&Llvm>) -> Result<Outcome> {
         ])?,
         Step::DocTests => cargo(&["test", "--workspace", "--doc"])?,
         Step::Lit => lit(llvm)?,
-        Step::Docs => shell::run(workspace::cargo().env("RUSTDOCFLAGS", "-Dwarnings").args([
-            "doc",
-            "--workspace",
-            "--no-deps",
-        ]))?,
+        Step::Docs => return docs(llvm),
         Step::NoLlvm => return no_llvm(),
     }
     Ok(Outcome::Passed)
@@ -185,6 +182,18 @@ fn check_tidy() -> Result<Outcome> {
         0 => Outcome::Passed,
         n => Outcome::Failed(format!("rules broken at {n} places")),
     })
+}
+
+fn docs(llvm: Option<&Llvm>) -> Result<Outcome> {
+    if let Some(stale) = llvm.map(reference::stale).transpose()?.flatten() {
+        return Ok(Outcome::Failed(stale));
+    }
+    shell::run(workspace::cargo().env("RUSTDOCFLAGS", "-Dwarnings").args([
+        "doc",
+        "--workspace",
+        "--no-deps",
+    ]))?;
+    Ok(Outcome::Passed)
 }
 
 fn lit(llvm: Option<&Llvm>) -> Result<()> {
