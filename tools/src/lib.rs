@@ -1,3 +1,4 @@
 //! What the kforge command line tools share.
 
+pub mod run;
 pub mod workbench;

@@ -1,0 +1,132 @@
+//! The command line.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::Parser;
+use kforge_runtime::DeviceChoice;
+
+use super::Failure;
+
+/// Run an MLIR module or a kforge package on a device.
+///
+/// Exit codes: 0 results, 1 bad input, 2 refused by verification, 3 no device or
+/// the device failed.
+#[derive(Debug, Parser)]
+#[command(name = "kforge-run", version)]
+pub(super) struct Arguments {
+    /// An MLIR file, or the folder of a package
+    #[arg(value_name = "FILE.mlir|PACKAGE")]
+    pub(super) input: PathBuf,
+    /// Function to run; needed only if there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) entry: Option<String>,
+    /// Value of argument N: an .npy file, random or zeros; without `N=`, for all
+    /// arguments that are not given
+    #[arg(long = "arg", value_name = "N=FILE.npy|random|zeros")]
+    values: Vec<String>,
+    /// Tensors for the arguments that are weights
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(super) weights: Option<PathBuf>,
+    /// Device: auto, vulkan, metal, dx12, gl or cpu
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Seed of random arguments, random weights and verification
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Folder for result.0.npy, result.1.npy, ...
+    #[arg(long, value_name = "DIR")]
+    pub(super) out_dir: Option<PathBuf>,
+    /// Repeat N times after a warm-up and report the spread
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    time: Option<u32>,
+    /// Print a report as JSON instead of a summary
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Where the value of an argument comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    File(PathBuf),
+    Random,
+    Zeros,
+}
+
+/// The sources given.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sources {
+    /// By number or name of the argument.
+    pub(super) by_name: BTreeMap<String, Source>,
+    /// For the others.
+    pub(super) otherwise: Option<Source>,
+}
+
+impl Arguments {
+    pub(super) fn device(&self) -> Result<DeviceChoice, Failure> {
+        Ok(self.device.parse()?)
+    }
+
+    pub(super) fn repeats(&self) -> Option<usize> {
+        self.time.map(|repeats| repeats as usize)
+    }
+
+    pub(super) fn sources(&self) -> Result<Sources, Failure> {
+        sources(&self.values)
+    }
+}
+
+fn sources(values: &[String]) -> Result<Sources, Failure> {
+    let mut sources = Sources::default();
+    for value in values {
+        let twice = || Failure::Input(format!("--arg {value} is given twice"));
+        match value.split_once('=') {
+            Some((name, text)) => {
+                if sources.by_name.insert(name.to_owned(), source(text)).is_some() {
+                    return Err(twice());
+                }
+            }
+            None => match source(value) {
+                Source::File(_) => {
+                    return Err(Failure::Input(format!(
+                        "--arg {value} does not say which argument it is for; write --arg N={value}"
+                    )));
+                }
+                source => {
+                    if sources.otherwise.replace(source).is_some() {
+                        return Err(twice());
+                    }
+                }
+            },
+        }
+    }
+    Ok(sources)
+}
+
+fn source(text: &str) -> Source {
+    match text {
+        "random" => Source::Random,
+        "zeros" => Source::Zeros,
+        path => Source::File(path.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn argument_sources() {
+        let given = ["0=a=b.npy", "arg1=zeros", "random"].map(String::from);
+        let sources = sources(&given).unwrap();
+        assert_eq!(sources.by_name["0"], Source::File("a=b.npy".into()));
+        assert_eq!(sources.by_name["arg1"], Source::Zeros);
+        assert_eq!(sources.otherwise, Some(Source::Random));
+    }
+
+    #[test]
+    fn a_file_needs_its_argument_and_none_is_given_twice() {
+        for bad in [["x.npy", "0=zeros"], ["0=zeros", "0=random"], ["zeros", "random"]] {
+            assert!(sources(&bad.map(String::from)).is_err(), "{bad:?}");
+        }
+    }
+}

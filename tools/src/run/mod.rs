@@ -1,0 +1,136 @@
+//! `kforge-run`: from a command line to results.
+//!
+//! A file is an MLIR module: it is scanned, lowered for the device, serialised. A
+//! folder is a package. Both are verified before anything of the user's runs; a
+//! package that has nothing to be verified against runs with a warning and without
+//! times, for a time without a verdict is no result.
+//!
+//! Exit codes: 0 the results are there, 1 a bad command line or input, 2 refused by
+//! verification, 3 the device failed or is missing.
+
+mod arguments;
+mod bind;
+mod failure;
+#[cfg(feature = "mlir")]
+mod lower;
+mod output;
+mod random;
+mod report;
+mod verify;
+mod weights;
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use clap::Parser;
+use kforge_runtime::{
+    Device, Executable, Package, Poison, RunOptions, execute::ExecOptions, manifest::Symbols,
+};
+
+use arguments::Arguments;
+use failure::Failure;
+
+/// Runs the tool and returns its exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap's own code for a wrong command line means a refusal here.
+            let wrong = error.use_stderr();
+            return match error.print() {
+                Ok(()) if !wrong => ExitCode::SUCCESS,
+                _ => ExitCode::from(1),
+            };
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With standard error gone there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let device = Device::open(arguments.device()?)?;
+    let package = load(&arguments.input, &device, arguments.seed)?;
+    let entry = entry(&package, arguments.entry.as_deref())?;
+    let bound = bind::bind(&package, &entry, arguments)?;
+    for warning in &bound.warnings {
+        warn(warning);
+    }
+    let exec = ExecOptions::default();
+    let verdict = verify::verify(&package, &entry, &device, &exec, arguments.seed)?;
+    if let Some(why) = &verdict.missing {
+        warn(&format!("not verified: {why}"));
+        if arguments.repeats().is_some() {
+            let message = format!("cannot time what is not verified: {why}");
+            return Err(Failure::Refused(message));
+        }
+    }
+    let mut executable = Executable::new(&device, &package, &entry, &Symbols::new(), &exec)?;
+    let options = RunOptions {
+        poison: Some(Poison::Nan),
+        time: arguments.repeats(),
+        ..RunOptions::default()
+    };
+    let result = executable.run(&bound.inputs, &bound.weights, &options)?;
+    if let Some(violation) = result.guards.first() {
+        return Err(Failure::Refused(violation.to_string()));
+    }
+    let files = match &arguments.out_dir {
+        Some(folder) => output::write(folder, &result.outputs)?,
+        None => Vec::new(),
+    };
+    let names = output::names(&package, &entry);
+    let report = report::Report::new(&entry, device.description(), &verdict, &names, &result, &files);
+    let text = match arguments.json {
+        true => report.json()?,
+        false => report.text(),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Output)
+}
+
+/// A package from a folder, or from a module that is lowered for the device.
+fn load(input: &Path, device: &Device, seed: u64) -> Result<Package, Failure> {
+    if input.is_dir() {
+        return Ok(Package::load(input)?);
+    }
+    #[cfg(feature = "mlir")]
+    return lower::lower(input, device.description(), seed);
+    #[cfg(not(feature = "mlir"))]
+    {
+        let _ = (device, seed);
+        let path = input.display();
+        Err(Failure::Input(format!(
+            "'{path}' is no package folder, and this kforge-run was built without MLIR; \
+             serialise the module with kforge-opt --kforge-serialize first"
+        )))
+    }
+}
+
+/// The entry asked for, or the only one.
+fn entry(package: &Package, wanted: Option<&str>) -> Result<String, Failure> {
+    let entries = &package.manifest.entries;
+    let known: Vec<&str> = entries.keys().map(String::as_str).filter(|name| *name != "init").collect();
+    match (wanted, known.as_slice()) {
+        (Some(name), _) if entries.contains_key(name) => Ok(name.to_owned()),
+        (Some(name), _) => Err(Failure::Input(format!(
+            "there is no entry '{}'; entries are: {}",
+            name.escape_default(),
+            known.join(", ")
+        ))),
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, _) => Err(Failure::Input(format!(
+            "there are {} entries, choose one with --entry: {}",
+            known.len(),
+            known.join(", ")
+        ))),
+    }
+}
+
+fn warn(message: &str) {
+    // A warning nobody can read changes nothing.
+    let _ = writeln!(std::io::stderr(), "warning: {message}");
+}

@@ -1,0 +1,207 @@
+//! What a run prints: a summary, or JSON.
+
+use std::{fmt::Write, path::PathBuf};
+
+use kforge_runtime::{DeviceDescription, HostTensor, RunResult, execute::{DispatchTime, Spread, TotalTime, format_ms}};
+use serde::Serialize;
+
+use super::{Failure, verify::Outcome};
+
+/// Everything a run says.
+#[derive(Debug, Serialize)]
+pub(super) struct Report<'r> {
+    entry: &'r str,
+    device: &'r str,
+    backend: &'r str,
+    verification: Verification<'r>,
+    dispatches: Vec<DispatchTime>,
+    total: TotalTime,
+    results: Vec<Summary<'r>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Verification<'r> {
+    passed: bool,
+    levels: &'r [String],
+    comparisons: usize,
+    worst_error_per_bound: Option<f64>,
+    /// Why there is no verdict.
+    missing: Option<&'r str>,
+}
+
+/// One result in numbers.
+#[derive(Debug, Serialize)]
+struct Summary<'r> {
+    name: &'r str,
+    dtype: String,
+    shape: Vec<usize>,
+    /// Of the finite elements; none if there are none.
+    min: Option<f64>,
+    max: Option<f64>,
+    mean: Option<f64>,
+    /// NaNs and infinities.
+    not_finite: usize,
+    file: Option<&'r PathBuf>,
+}
+
+impl<'r> Report<'r> {
+    pub(super) fn new(
+        entry: &'r str,
+        device: &'r DeviceDescription,
+        outcome: &'r Outcome,
+        names: &'r [String],
+        result: &RunResult,
+        files: &'r [PathBuf],
+    ) -> Self {
+        let verdict = outcome.verdict.as_ref();
+        let mut report = Self {
+            entry,
+            device: &device.name,
+            backend: &device.backend,
+            verification: Verification {
+                passed: verdict.is_some(),
+                levels: verdict.map_or(&[], |verdict| &verdict.levels),
+                comparisons: verdict.map_or(0, |verdict| verdict.checks.len()),
+                worst_error_per_bound: verdict.map(|verdict| verdict.worst_ratio),
+                missing: outcome.missing.as_deref(),
+            },
+            dispatches: result.dispatches.clone(),
+            total: result.total.clone(),
+            results: result
+                .outputs
+                .iter()
+                .enumerate()
+                .map(|(index, tensor)| {
+                    let name = names.get(index).map_or("", String::as_str);
+                    Summary::of(name, tensor, files.get(index))
+                })
+                .collect(),
+        };
+        if verdict.is_none() {
+            report.withhold_times();
+        }
+        report
+    }
+
+    /// A time without a verdict is no result.
+    fn withhold_times(&mut self) {
+        for dispatch in &mut self.dispatches {
+            dispatch.gpu_ms = None;
+            dispatch.why_no_time = Some("not verified".into());
+        }
+        self.total.gpu_ms = None;
+        self.total.wall_ms = None;
+    }
+
+    pub(super) fn json(&self) -> Result<String, Failure> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} on {} ({})", self.entry, self.device, self.backend);
+        let verification = &self.verification;
+        let _ = match verification.missing {
+            Some(why) => writeln!(text, "not verified: {why}"),
+            None => writeln!(
+                text,
+                "verified: {}, {} comparisons, worst error {:.3} of its bound",
+                verification.levels.join("+"),
+                verification.comparisons,
+                verification.worst_error_per_bound.unwrap_or(0.0)
+            ),
+        };
+        for result in &self.results {
+            let number = |value: Option<f64>| value.map_or_else(|| "none".into(), |it| format!("{it:.6}"));
+            let dims: Vec<String> = result.shape.iter().map(usize::to_string).collect();
+            let _ = write!(
+                text,
+                "{}: {}[{}] min {} max {} mean {}",
+                result.name,
+                result.dtype,
+                dims.join("x"),
+                number(result.min),
+                number(result.max),
+                number(result.mean)
+            );
+            if result.not_finite > 0 {
+                let _ = write!(text, ", {} not finite", result.not_finite);
+            }
+            if let Some(file) = result.file {
+                let _ = write!(text, " -> {}", file.display());
+            }
+            text.push('\n');
+        }
+        for dispatch in &self.dispatches {
+            let [x, y, z] = dispatch.workgroups;
+            let time = match (&dispatch.gpu_ms, &dispatch.why_no_time) {
+                (Some(spread), _) => spread_text(spread),
+                (None, why) => format!("no time: {}", why.as_deref().unwrap_or("unknown")),
+            };
+            let _ = writeln!(text, "{} [{}] {x}x{y}x{z} workgroups, {time}", dispatch.stage, dispatch.kernel);
+        }
+        let total = &self.total;
+        let spread = |spread: &Option<Spread>| spread.as_ref().map_or_else(|| "none".into(), spread_text);
+        let _ = writeln!(
+            text,
+            "upload {}, submit {}, GPU {}, download {}",
+            format_ms(total.upload_ms),
+            format_ms(total.submit_ms),
+            spread(&total.gpu_ms),
+            format_ms(total.download_ms)
+        );
+    }
+}
+
+fn spread_text(spread: &Spread) -> String {
+    match spread.samples {
+        1 => format_ms(spread.median),
+        samples => format!(
+            "{} ({} to {}, {samples} runs)",
+            format_ms(spread.median),
+            format_ms(spread.min),
+            format_ms(spread.max)
+        ),
+    }
+}
+
+impl<'r> Summary<'r> {
+    fn of(name: &'r str, tensor: &HostTensor, file: Option<&'r PathBuf>) -> Self {
+        let values = tensor.to_f64_vec();
+        let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+        Self {
+            name,
+            dtype: tensor.dtype().to_string(),
+            shape: tensor.shape().to_vec(),
+            min: finite.iter().copied().reduce(f64::min),
+            max: finite.iter().copied().reduce(f64::max),
+            mean: (!finite.is_empty()).then_some(mean),
+            not_finite: values.len() - finite.len(),
+            file,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_leave_out_what_is_not_finite() {
+        let tensor = HostTensor::from_f32(&[4], &[1.0, f32::NAN, -3.0, f32::INFINITY]).unwrap();
+        let summary = Summary::of("r", &tensor, None);
+        assert_eq!((summary.min, summary.max, summary.mean), (Some(-3.0), Some(1.0), Some(-1.0)));
+        assert_eq!(summary.not_finite, 2);
+        let empty = HostTensor::from_f32(&[0], &[]).unwrap();
+        assert_eq!(Summary::of("r", &empty, None).mean, None);
+    }
+}
