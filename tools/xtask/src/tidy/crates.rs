@@ -13,6 +13,7 @@ use std::path::PathBuf;
 const MAY_KNOW: &[(&str, Option<&[&str]>)] = &[
     ("kforge-oracle", Some(&[])),
     ("kforge-runtime", Some(&[])),
+    ("kforge-verify", Some(&["kforge-oracle", "kforge-runtime"])),
     ("kforge-dialect", Some(&["kforge-oracle"])),
     (
         "kforge-lowering",
@@ -25,6 +26,7 @@ const MAY_KNOW: &[(&str, Option<&[&str]>)] = &[
             "kforge-lowering",
             "kforge-oracle",
             "kforge-runtime",
+            "kforge-verify",
         ]),
     ),
     // The planner needs the option table, which the passes own.
@@ -36,7 +38,7 @@ const MAY_KNOW: &[(&str, Option<&[&str]>)] = &[
 ];
 
 /// Crates that run where no LLVM is installed.
-const WITHOUT_MLIR: [&str; 3] = ["kforge-oracle", "kforge-runtime", "xtask"];
+const WITHOUT_MLIR: [&str; 4] = ["kforge-oracle", "kforge-runtime", "kforge-verify", "xtask"];
 
 /// Crates that bring MLIR or LLVM with them.
 const MLIR: [&str; 4] = ["melior", "mlir-sys", "llvm-sys", "tblgen"];
