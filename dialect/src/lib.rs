@@ -2,10 +2,11 @@
 //!
 //! `KForgeOps.td` is its one definition. The build script turns it into the
 //! registration table, the typed views and the builders; this crate adds what
-//! ODS would write in C++: rules, folds and canonicalisations, in [`ops`]. The
+//! ODS would write in C++: rules, folds and canonicalisations, in `ops`. The
 //! C++ under `bridge/` is generic and holds nothing of kforge.
 
 pub mod attributes;
+mod bridge;
 pub mod build;
 pub mod device;
 pub mod diagnostics;

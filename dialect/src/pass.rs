@@ -6,7 +6,7 @@
 
 use melior::{Context, ir::OperationRef};
 
-use crate::ffi;
+use crate::bridge;
 
 /// A diagnostic has been emitted; the pass fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub struct PipelineDef {
 #[derive(Debug)]
 pub struct PassRun<'p> {
     pub(crate) def: &'static PassDef,
-    pub(crate) handle: ffi::PassHandle<'p>,
+    pub(crate) handle: bridge::pass::PassHandle<'p>,
 }
 
 impl PassRun<'_> {
@@ -203,5 +203,5 @@ impl PipelineOptions {
 
 /// Registers passes and pipelines with MLIR, once per process.
 pub fn register(passes: &'static [PassDef], pipelines: &'static [PipelineDef]) {
-    ffi::register_passes(passes, pipelines);
+    bridge::pass::register_passes(passes, pipelines);
 }

@@ -2,22 +2,22 @@
 
 use melior::{Context, dialect::DialectRegistry};
 
-use crate::ffi;
+use crate::bridge;
 
 /// Makes the dialect loadable from `registry`.
 pub fn register(registry: &DialectRegistry) {
-    ffi::insert_dialect(registry);
+    bridge::dialect::insert_dialect(registry);
 }
 
 /// Makes the dialect loadable from the `mlir::DialectRegistry` that MLIR hands
 /// to a plugin.
 pub fn register_raw(registry: *mut std::ffi::c_void) {
-    ffi::insert_dialect_raw(registry);
+    bridge::dialect::insert_dialect_raw(registry);
 }
 
 /// A context with every upstream dialect and kforge loaded, single-threaded.
 pub fn context() -> Context {
-    let context = Context::new_with_registry(&ffi::full_registry(), false);
+    let context = Context::new_with_registry(&bridge::tools::full_registry(), false);
     context.load_all_available_dialects();
     melior::utility::register_all_llvm_translations(&context);
     context
@@ -27,6 +27,6 @@ pub fn context() -> Context {
 mod tests {
     #[test]
     fn every_op_has_an_inference_slot() {
-        assert!(crate::OPS.len() <= crate::ffi::infer_slots());
+        assert!(crate::OPS.len() <= crate::bridge::dialect::infer_slots());
     }
 }

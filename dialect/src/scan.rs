@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn comparisons_are_no_brackets() {
         assert_eq!(line(&"(d0 <= 4, d0 >= 2)\n".repeat(5000)), None);
-        assert_eq!(line(&format!("{}", "( >= ".repeat(2000))), Some(1));
+        assert_eq!(line(&"( >= ".repeat(2000)), Some(1));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{ffi::OsString, io::Write, path::Path};
 
 use melior::{Context, ir::OperationRef};
 
-use crate::{ffi, pass::Failed, scan};
+use crate::{bridge, pass::Failed, scan};
 
 /// One translation of `kforge-translate`, from a module to bytes.
 #[derive(Debug)]
@@ -20,16 +20,16 @@ pub struct TranslationDef {
 
 /// `mlir-opt` with kforge. Input is scanned before MLIR parses it.
 pub fn opt_main(arguments: &[OsString]) -> i32 {
-    ffi::opt_main(
+    bridge::tools::opt_main(
         arguments,
         "kforge-opt: MLIR's optimizer driver with kforge\n",
-        &ffi::full_registry(),
+        &bridge::tools::full_registry(),
     )
 }
 
 /// `mlir-lsp-server` with kforge. Its input is the user's own editor and is not scanned.
 pub fn lsp_server_main(arguments: &[OsString]) -> i32 {
-    ffi::lsp_server_main(arguments, &ffi::full_registry())
+    bridge::tools::lsp_server_main(arguments, &bridge::tools::full_registry())
 }
 
 /// `mlir-reduce` with kforge. Input files are scanned before MLIR parses them.
@@ -37,7 +37,7 @@ pub fn reduce_main(arguments: &[OsString]) -> i32 {
     if !files_pass(arguments) {
         return 1;
     }
-    ffi::reduce_main(arguments, &ffi::full_registry())
+    bridge::tools::reduce_main(arguments, &bridge::tools::full_registry())
 }
 
 /// `mlir-translate` with `translations`. Input files are scanned before MLIR
@@ -46,8 +46,8 @@ pub fn translate_main(arguments: &[OsString], translations: &'static [Translatio
     if !files_pass(arguments) {
         return 1;
     }
-    let registry = ffi::full_registry();
-    ffi::translate_main(arguments, "kforge-translate", translations, &registry)
+    let registry = bridge::tools::full_registry();
+    bridge::tools::translate_main(arguments, "kforge-translate", translations, &registry)
 }
 
 /// Scans every argument that names a file, for tools whose upstream main opens

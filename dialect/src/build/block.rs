@@ -95,7 +95,7 @@ impl BlockConfig {
         }
     }
 
-    /// The type of the block's input and output, [batch, sequence, width].
+    /// The type of the block's input and output, `[batch, sequence, width]`.
     pub fn activations(&self) -> TensorType {
         TensorType::fixed(&[self.batch, self.sequence, self.width], self.element)
     }
@@ -104,15 +104,15 @@ impl BlockConfig {
 /// What all blocks of a model share.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockInputs<'c, 'a> {
-    /// Additive, broadcastable to [batch, heads, sequence, sequence].
+    /// Additive, broadcastable to `[batch, heads, sequence, sequence]`.
     pub mask: Option<Value<'c, 'a>>,
-    /// i32 [sequence] or [batch, sequence]; a Llama block needs them.
+    /// i32, `[sequence]` or `[batch, sequence]`; a Llama block needs them.
     pub positions: Option<Value<'c, 'a>>,
 }
 
 impl<'c, 'a> BlockInputs<'c, 'a> {
-    /// Arguments as the architecture wants them: a mask [batch, 1, 1, sequence]
-    /// for BERT, positions [sequence] for Llama.
+    /// Arguments as the architecture wants them: a mask `[batch, 1, 1, sequence]`
+    /// for BERT, positions `[sequence]` for Llama.
     pub fn arguments(function: &mut FunctionBuilder<'c, 'a>, config: &BlockConfig) -> Self {
         match config.kind {
             BlockKind::Bert => {

@@ -1,3 +1,5 @@
+//! Blocks that become the programs they should; reshapes, constants, mistakes.
+
 use kforge_oracle::Op;
 
 use super::{BlockConfig, BlockInputs, FunctionBuilder, shape::groups, transformer_block};

@@ -1,3 +1,5 @@
+//! Modules as programs: what comes over, and what is refused in which words.
+
 use kforge_oracle::{ActivationKind, BinaryKind, ConstantData, DType, Op, ReduceKind, ValueId};
 
 use super::{ProgramError, of_text};
