@@ -35,7 +35,7 @@ static TRANSLATIONS: &[TranslationDef] = &[
 
 fn main() {
     kforge_passes::register();
-    let arguments: Vec<String> = std::env::args().collect();
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
     std::process::exit(translate_main(&arguments, TRANSLATIONS));
 }
 
