@@ -139,8 +139,7 @@ fn formulas(element: Element) -> Vec<(ActivationKind, Term)> {
     let apply = |name, of| Term::Apply(name, Box::new(of));
     let ordered = |name, left, right| Term::Ordered(name, Box::new(left), Box::new(right));
     let over = |left, right| ordered("arith.divf", left, right);
-    let half_x_times_one_plus =
-        |of| Term::Product(vec![c(0.5), x(), Term::Sum(vec![c(1.0), of])]);
+    let half_x_times_one_plus = |of| Term::Product(vec![c(0.5), x(), Term::Sum(vec![c(1.0), of])]);
     let sigmoid_divisor = || Term::Sum(vec![c(1.0), apply("math.exp", apply("arith.negf", x()))]);
     let cube = |power: Vec<Term>| {
         let cubic = Term::Product([vec![c(0.044715)], power].concat());

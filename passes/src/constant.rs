@@ -100,7 +100,11 @@ impl Constant {
         let mut bytes = Vec::with_capacity(self.bytes.len());
         let mut index = vec![0; sizes.len()];
         for _ in 0..self.elements() {
-            let at: usize = index.iter().zip(&from).map(|(i, from)| i * strides[*from]).sum();
+            let at: usize = index
+                .iter()
+                .zip(&from)
+                .map(|(i, from)| i * strides[*from])
+                .sum();
             bytes.extend_from_slice(self.bytes.get(at * size..(at + 1) * size)?);
             for (digit, limit) in index.iter_mut().zip(&sizes).rev() {
                 *digit += 1;
@@ -149,7 +153,10 @@ mod tests {
     fn constant(dims: &[u64], values: &[f32]) -> Constant {
         Constant {
             ty: TensorType::fixed(dims, Element::F32),
-            bytes: values.iter().flat_map(|value| value.to_ne_bytes()).collect(),
+            bytes: values
+                .iter()
+                .flat_map(|value| value.to_ne_bytes())
+                .collect(),
         }
     }
 
@@ -157,7 +164,10 @@ mod tests {
     fn transposes_three_dimensions() {
         let source = constant(&[2, 1, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
         let result = source.transposed(&[2, 0, 1]).unwrap();
-        assert_eq!(result, constant(&[3, 2, 1], &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
+        assert_eq!(
+            result,
+            constant(&[3, 2, 1], &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0])
+        );
         assert_eq!(result.transposed(&[1, 2, 0]).unwrap(), source);
     }
 
@@ -170,7 +180,10 @@ mod tests {
     #[test]
     fn scaling_says_whether_it_was_exact() {
         let scaled = |values: &[f32], factor| constant(&[2], values).scaled(factor).unwrap();
-        assert_eq!(scaled(&[1.5, -3.0], 0.5).constant, constant(&[2], &[0.75, -1.5]));
+        assert_eq!(
+            scaled(&[1.5, -3.0], 0.5).constant,
+            constant(&[2], &[0.75, -1.5])
+        );
         assert!(scaled(&[1.5, -3.0], 0.5).exact);
         assert!(!scaled(&[0.1, 1.0], 0.3_f32.into()).exact);
         // Under the least subnormal and over the largest number.
@@ -180,7 +193,9 @@ mod tests {
 
     #[test]
     fn scaling_keeps_nan_and_infinity() {
-        let scaled = constant(&[2], &[f32::NAN, f32::NEG_INFINITY]).scaled(2.0).unwrap();
+        let scaled = constant(&[2], &[f32::NAN, f32::NEG_INFINITY])
+            .scaled(2.0)
+            .unwrap();
         assert!(scaled.exact);
         let numbers = scaled.constant.numbers().unwrap();
         assert!(numbers[0].is_nan());

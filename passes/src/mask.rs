@@ -54,7 +54,10 @@ pub fn read(mask: Value, queries: u64) -> Mask {
 
 /// `values` holds one number where all are equal.
 fn classify(values: &[f64], dims: &[u64], queries: u64, absent: f64) -> Mask {
-    if values.iter().any(|value| value.is_nan() || *value == f64::INFINITY) {
+    if values
+        .iter()
+        .any(|value| value.is_nan() || *value == f64::INFINITY)
+    {
         return Mask::NotFinite;
     }
     if values.iter().all(|value| *value == 0.0) {
@@ -142,7 +145,10 @@ mod tests {
     #[test]
     fn f16_has_a_nearer_limit() {
         let values = [0.0, -6e4, 0.0, 0.0];
-        assert_eq!(classify(&values, &[2, 2], 2, absent(Element::F16)), Mask::Causal);
+        assert_eq!(
+            classify(&values, &[2, 2], 2, absent(Element::F16)),
+            Mask::Causal
+        );
         assert_eq!(of(&values, &[2, 2], 2), Mask::Additive);
     }
 }

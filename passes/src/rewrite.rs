@@ -43,12 +43,12 @@ pub fn used_once(op: OperationRef) -> bool {
     result(op).is_some_and(|value| ir::use_count(value) == 1)
 }
 
-/// Why several matmuls cannot become one op of another kind, if they cannot: a
-/// schedule is made for one kind of op and would be lost.
+/// Why ops cannot become one of another kind, if they cannot: a schedule is made
+/// for one kind of op and would be lost.
 pub fn scheduled(ops: &[OperationRef]) -> Option<String> {
     ops.iter()
         .any(|op| op.has_attribute(attributes::SCHEDULE))
-        .then(|| "is not fused: a matmul of the group has a schedule; fuse before tiling".into())
+        .then(|| "one of its ops has a schedule; fuse before tiling".into())
 }
 
 /// The two operands of the binary op called `name` that defines `value`.

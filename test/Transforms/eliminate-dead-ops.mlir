@@ -1,7 +1,5 @@
 // RUN: kforge-opt %s --kforge-eliminate-dead-ops | FileCheck %s
-// RUN: kforge-opt %s --kforge-eliminate-dead-ops --mlir-pass-statistics 2>&1 >/dev/null | FileCheck %s --check-prefix=STATISTIC
 
-// STATISTIC: (S) 8 removed
 
 // A chain goes whole: its last op first, then what only it read.
 // CHECK-LABEL: func.func @chain

@@ -148,11 +148,12 @@ func.func @gelu_tanh(%x: tensor<4x8xf32>, %w: tensor<8x16xf32>) -> tensor<4x16xf
 
 // -----
 
-// silu divides x by 1 + exp(-x); a plain tanh.
+// silu divides x by 1 + exp(-x); a plain tanh. Of a sum of two matmuls the first
+// one takes the other as its residual.
 // CHECK-LABEL: func.func @silu_tanh
-// CHECK-NEXT: %[[S:.*]] = kforge.matmul %arg0, %arg1 {activation = "silu"}
-// CHECK-NEXT: %[[T:.*]] = kforge.matmul %arg0, %arg1 residual %[[S]] {activation = "tanh"}
-// CHECK-NEXT: return %[[T]]
+// CHECK-NEXT: %[[T:.*]] = kforge.matmul %arg0, %arg1 {activation = "tanh"}
+// CHECK-NEXT: %[[S:.*]] = kforge.matmul %arg0, %arg1 residual %[[T]] {activation = "silu"}
+// CHECK-NEXT: return %[[S]]
 func.func @silu_tanh(%x: tensor<4x8xf32>, %w: tensor<8x16xf32>) -> tensor<4x16xf32> {
   %one = arith.constant dense<1.0> : tensor<4x16xf32>
   %0 = kforge.matmul %x, %w : (tensor<4x8xf32>, tensor<8x16xf32>) -> tensor<4x16xf32>

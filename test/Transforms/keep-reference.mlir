@@ -1,6 +1,6 @@
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-keep-reference,kforge-name-ops)' | FileCheck %s
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-keep-reference,kforge-keep-reference)' 2>&1 >/dev/null | FileCheck %s --check-prefix=TWICE
-// RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-keep-reference)' | kforge-opt --verify-roundtrip | FileCheck %s
+// RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-keep-reference,kforge-name-ops)' | kforge-opt --verify-roundtrip | FileCheck %s
 
 // The reference is the text before any other pass: names given later are not in
 // it. A verdict of an earlier run is not evidence for this one.

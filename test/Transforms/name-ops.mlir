@@ -1,4 +1,4 @@
-// RUN: kforge-opt %s --kforge-name-ops --mlir-pass-statistics 2>&1 | FileCheck %s
+// RUN: kforge-opt %s --kforge-name-ops | FileCheck %s
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-name-ops,kforge-name-ops)' | FileCheck %s
 
 // Names are counted by kind and function; given ones stay and are not taken again.

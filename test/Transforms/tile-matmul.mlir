@@ -19,7 +19,7 @@
 // NAME: error: kforge-tile-matmul: op 'nope' names no kforge.matmul; named are: q, k
 // ZERO: error: 'kforge.matmul' op tile-m is 0, expected 1 to
 // NEGATIVE: error: 'kforge.matmul' op tile-n is -64, expected 1 to
-// VECTOR: error: 'kforge.matmul' op vector-width is 3, expected 1, 2 or 4
+// VECTOR: error: 'kforge.matmul' op vector-width is 3, expected a power of two up to 4
 // DIVIDES: error: 'kforge.matmul' op thread-m 6 does not divide tile-m 64
 // DEVICE: error: 'kforge.matmul' op {{.*}}1024 invocations, the device 'webgpu' has 256
 // LARGE-COUNT-2: "tile-m" = 128

@@ -19,7 +19,7 @@
 // ZERO: error: 'kforge.layer_norm' op workgroup-size 0 is no power of two
 // POWER: error: 'kforge.layer_norm' op workgroup-size 96 is no power of two
 // DEVICE: error: 'kforge.layer_norm' op workgroup-size 512 is over the 256 invocations of the device 'webgpu'
-// VECTOR: error: 'kforge.layer_norm' op vector-width is 3, expected 1, 2 or 4
+// VECTOR: error: 'kforge.layer_norm' op vector-width is 3, expected a power of two up to 4
 // NEGATIVE: error: 'kforge.layer_norm' op block-size is -1, expected 1 to 65536
 // ACCESSES: error: 'kforge.layer_norm' op block-size 1024 is 256 accesses of 1 invocations x vector-width 4, the limit is 32
 func.func @f(%x: tensor<?x31xf32>, %w: tensor<31x31xf32>) -> tensor<?x31xf32> {

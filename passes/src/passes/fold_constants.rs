@@ -32,10 +32,7 @@ use melior::{
     ir::{Operation, OperationRef, Value, operation::OperationLike},
 };
 
-use crate::{
-    constant::Constant,
-    rewrite, select,
-};
+use crate::{constant::Constant, rewrite, select};
 
 pub const PASS: PassDef = PassDef {
     argument: "kforge-fold-constants",
@@ -200,11 +197,7 @@ fn transpose<'c>(context: &'c Context, op: OperationRef<'c, '_>, limits: Limits)
 }
 
 /// matmul(x, w, bias) * c ==> matmul(x, w * c, bias * c), for any number of scales.
-fn scale_of_matmul<'c>(
-    context: &'c Context,
-    op: OperationRef<'c, '_>,
-    limits: Limits,
-) -> Outcome {
+fn scale_of_matmul<'c>(context: &'c Context, op: OperationRef<'c, '_>, limits: Limits) -> Outcome {
     let parts = Matmul::cast(op).and_then(|matmul| {
         let weights = matmul.b().ok().and_then(constant)?;
         Some((matmul, weights))
@@ -227,7 +220,10 @@ fn scale_of_matmul<'c>(
         if ops.iter().any(|other| other.block() != op.block()) {
             return refuse("it is in another block");
         }
-        if ops[..ops.len() - 1].iter().any(|op| !rewrite::used_once(*op)) {
+        if ops[..ops.len() - 1]
+            .iter()
+            .any(|op| !rewrite::used_once(*op))
+        {
             return refuse("the result has another reader");
         }
         if matmul.activation() != ActivationKind::None || matmul.residual().is_some() {
@@ -252,7 +248,8 @@ fn scale_of_matmul<'c>(
             let attribute = constant.to_attribute(context);
             rewrite::result(rewriter.insert(arith::constant(context, attribute, op.location())))
         };
-        let weights = insert(&scaled_weights).ok_or("takes no scale: the constant has no result")?;
+        let weights =
+            insert(&scaled_weights).ok_or("takes no scale: the constant has no result")?;
         let new = || -> Result<Operation<'c>, kforge_dialect::Error> {
             let args = MatmulArgs {
                 bias: scaled_bias.as_ref().and_then(insert),
@@ -302,15 +299,25 @@ fn scale_of_attention<'c>(
         return Outcome::NoMatch;
     }
     let folded = || -> Result<(), String> {
-        if scales.iter().any(|(op, _)| !rewrite::used_once(*op) || op.block() != attention.operation().block()) {
-            return Err("takes no scale: the scaled q or k has another reader or is in another block".into());
+        if scales
+            .iter()
+            .any(|(op, _)| !rewrite::used_once(*op) || op.block() != attention.operation().block())
+        {
+            return Err(
+                "takes no scale: the scaled q or k has another reader or is in another block"
+                    .into(),
+            );
         }
         let factor = scales.iter().map(|(_, factor)| factor).product();
         limits.factor(factor)?;
-        let old = attention.scale().map_or((head as f64).sqrt().recip(), f64::from) ;
+        let old = attention
+            .scale()
+            .map_or((head as f64).sqrt().recip(), f64::from);
         let scale = (old * factor) as f32;
         if !scale.is_finite() || scale == 0.0 {
-            return Err(format!("takes no scale: {old} times {factor} leaves the range of f32"));
+            return Err(format!(
+                "takes no scale: {old} times {factor} leaves the range of f32"
+            ));
         }
         let args = AttentionArgs {
             q,
@@ -320,7 +327,9 @@ fn scale_of_attention<'c>(
             causal: attention.causal(),
             scale: Some(scale),
         };
-        let mut new = args.build(context, op.location()).map_err(|error| error.to_string())?;
+        let mut new = args
+            .build(context, op.location())
+            .map_err(|error| error.to_string())?;
         ir::copy_discardable(op, &mut new);
         let mut others: Vec<_> = scales.iter().map(|(op, _)| *op).collect();
         others.reverse();

@@ -116,7 +116,8 @@ enum Masking<'c, 'a> {
 struct Attention<'c, 'a> {
     scores: Matmul<'c, 'a>,
     scale: f64,
-    mask: Option<Value<'c, 'a>>,
+    /// Every addend of the scores: of an `arith.addf`, a residual, a bias.
+    masks: Vec<Value<'c, 'a>>,
     softmax: Softmax<'c, 'a>,
     sum: Matmul<'c, 'a>,
     /// Scale and mask ops, in program order.
@@ -136,9 +137,7 @@ impl<'c: 'a, 'a> Attention<'c, 'a> {
             if let Some(scores) = ir::defining(value).and_then(Matmul::cast) {
                 break scores;
             }
-            if let Some((op, scaled, factor)) =
-                rewrite::scaled(value).filter(|_| scale.is_none())
-            {
+            if let Some((op, scaled, factor)) = rewrite::scaled(value).filter(|_| scale.is_none()) {
                 between.push(op);
                 scale = Some(factor);
                 value = scaled;
@@ -162,14 +161,19 @@ impl<'c: 'a, 'a> Attention<'c, 'a> {
             value = scores;
         };
         between.reverse();
+        let inherent: Vec<_> = [scores.residual(), scores.bias()]
+            .into_iter()
+            .flatten()
+            .collect();
+        let masks = mask.into_iter().chain(inherent.iter().copied()).collect();
         Some(Self {
             scores,
             scale: scale.unwrap_or(1.0),
-            mask: mask.or(scores.residual()).or(scores.bias()),
+            masks,
             softmax,
             sum,
             between,
-            mask_first: mask_first || (scale.is_some() && mask.is_none() && has_addend(scores)),
+            mask_first: mask_first || (scale.is_some() && !inherent.is_empty()),
         })
     }
 
@@ -186,15 +190,13 @@ impl<'c: 'a, 'a> Attention<'c, 'a> {
         let (scores, sum) = (self.scores, self.sum);
         let others = self.others();
         let home = sum.operation().block();
-        let inherent_mask = scores.residual().or(scores.bias());
-        let masks = [self.mask.filter(|mask| Some(*mask) != inherent_mask), scores.residual(), scores.bias()];
         let reason = if others.iter().any(|op| op.block() != home) {
             "its ops are in several blocks"
         } else if others.iter().any(|op| !rewrite::used_once(*op)) {
             "scores or probabilities have another reader"
         } else if self.mask_first {
             "the mask is added before the scale"
-        } else if masks.iter().flatten().count() > 1 {
+        } else if self.masks.len() > 1 {
             "two masks are added to the scores"
         } else if scores.activation() != ActivationKind::None {
             "the scores have an activation"
@@ -229,7 +231,7 @@ impl<'c: 'a, 'a> Attention<'c, 'a> {
 
     /// What the mask becomes, or why it cannot be taken in.
     fn masking(&self, assume_visible_rows: bool) -> Result<Masking<'c, 'a>, String> {
-        let Some(mask) = self.mask else {
+        let Some(mask) = self.masks.first().copied() else {
             return Ok(Masking::None);
         };
         let mask = rewrite::leading_broadcast(mask).unwrap_or(mask);
@@ -271,8 +273,4 @@ impl<'c: 'a, 'a> Attention<'c, 'a> {
             .map_err(|error| error.to_string())?;
         rewrite::replace_group(context, attention, self.sum.operation(), &self.others())
     }
-}
-
-fn has_addend(scores: Matmul) -> bool {
-    scores.bias().is_some() || scores.residual().is_some()
 }

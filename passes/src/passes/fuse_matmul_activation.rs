@@ -169,9 +169,8 @@ impl<'c: 'a, 'a> Epilogue<'c, 'a> {
         addend: Value<'c, 'a>,
     ) -> Option<&'static str> {
         let columns = self.ty.dims.last()?;
-        let vector = rewrite::leading_broadcast(addend).filter(|value| {
-            ir::tensor_type(*value).is_some_and(|ty| ty.dims == [*columns])
-        });
+        let vector = rewrite::leading_broadcast(addend)
+            .filter(|value| ir::tensor_type(*value).is_some_and(|ty| ty.dims == [*columns]));
         // A splat bias needs a constant of known size.
         let number = rewrite::splat(addend).filter(|_| columns.is_some());
         let bias = vector.map(Bias::Value).or(number.map(Bias::Splat));
@@ -211,7 +210,9 @@ impl<'c: 'a, 'a> Epilogue<'c, 'a> {
             .chain(users.iter().copied())
             .any(|user| ir::name(user) == "math.erf");
         if feeds_erf {
-            self.refuse("'math.erf' is not fused: the ops are not x * 0.5 * (1 + erf(x / sqrt(2)))");
+            self.refuse(
+                "'math.erf' is not fused: the ops are not x * 0.5 * (1 + erf(x / sqrt(2)))",
+            );
         }
     }
 

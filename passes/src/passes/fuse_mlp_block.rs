@@ -157,7 +157,10 @@ impl<'c: 'a, 'a> Block<'c, 'a> {
         if ops.iter().any(|op| op.block() != home) {
             return say("the matmuls are in several blocks");
         }
-        if ops[..ops.len() - 1].iter().any(|op| !rewrite::used_once(*op)) {
+        if ops[..ops.len() - 1]
+            .iter()
+            .any(|op| !rewrite::used_once(*op))
+        {
             return say("a hidden value has another reader");
         }
         let mut layers = vec![("up", self.up)];
@@ -193,7 +196,7 @@ impl<'c: 'a, 'a> Block<'c, 'a> {
         if self.down.residual().is_some() && element == Element::F16 {
             return say("moving the residual out of the down matmul would round once more in f16");
         }
-        rewrite::scheduled(&ops)
+        rewrite::scheduled(&ops).and_then(|reason| say(&reason))
     }
 
     /// The block as one op. A broken rule of it, about shapes, is the error.
