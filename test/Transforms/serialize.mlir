@@ -5,7 +5,7 @@
 // RUN: FileCheck %s --check-prefix=WGSL --input-file=%t.package/kernels/add.wgsl
 
 // The written file is WGSL as it runs.
-// WGSL: @group(0) @binding(0) {{^}}
+// WGSL: @group(0) @binding(0)
 // WGSL-NEXT: var<storage> {{.*}}: array<f32>;
 // WGSL: @compute @workgroup_size(64, 1, 1)
 // WGSL-NEXT: fn add(
