@@ -13,12 +13,18 @@ use kforge_runtime::HostTensor;
 use safetensors::{Dtype, tensor::TensorView};
 
 fn input(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../test/Inputs").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../test/Inputs")
+        .join(name)
 }
 
 fn run(arguments: &[&str]) -> Output {
     let file = input("vector-add.mlir");
-    Command::new(env!("CARGO_BIN_EXE_kforge-run")).arg(file).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_kforge-run"))
+        .arg(file)
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn error(output: &Output) -> String {
@@ -31,7 +37,10 @@ fn ramp(count: usize) -> Vec<f32> {
 
 /// A safetensors file of one f32 tensor.
 fn weights(path: &Path, name: &str, values: &[f32]) {
-    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
     let view = TensorView::new(Dtype::F32, vec![values.len()], &bytes).unwrap();
     let tensors = BTreeMap::from([(name, view)]);
     std::fs::write(path, safetensors::serialize(tensors, None).unwrap()).unwrap();
@@ -43,11 +52,23 @@ fn files_in_files_out() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let x = HostTensor::from_f32(&[10, 10], &ramp(100)).unwrap();
     x.write_npy(path("x.npy")).unwrap();
-    weights(Path::new(&path("w.safetensors")), "layer.w", &vec![0.5; 100]);
+    weights(
+        Path::new(&path("w.safetensors")),
+        "layer.w",
+        &vec![0.5; 100],
+    );
     let argument = format!("0={}", path("x.npy"));
     let (file, out) = (path("w.safetensors"), path("out"));
-    let output =
-        run(&["--entry", "add_twice", "--arg", &argument, "--weights", &file, "--out-dir", &out]);
+    let output = run(&[
+        "--entry",
+        "add_twice",
+        "--arg",
+        &argument,
+        "--weights",
+        &file,
+        "--out-dir",
+        &out,
+    ]);
     assert!(output.status.success(), "{}", error(&output));
     let result = HostTensor::read_npy(folder.path().join("out/result.0.npy")).unwrap();
     let expected: Vec<f64> = x.to_f64_vec().iter().map(|x| (x + 0.5) * 2.0).collect();
@@ -62,7 +83,14 @@ fn weights_are_checked_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("w.safetensors");
     let shown = file.display().to_string();
-    let common = ["--entry", "add_twice", "--arg", "zeros", "--weights", &shown];
+    let common = [
+        "--entry",
+        "add_twice",
+        "--arg",
+        "zeros",
+        "--weights",
+        &shown,
+    ];
     for (name, count, message) in [
         ("layer.v", 100, "has no tensor 'layer.w'"),
         ("layer.w", 99, "weight 'layer.w' is f32[100]"),
@@ -81,8 +109,18 @@ fn exit_codes() {
     assert_eq!(code(&["--entry", "add", "--arg", "zeros"]), Some(0));
     assert_eq!(code(&["--no-such-flag"]), Some(1));
     assert_eq!(code(&["--entry", "add"]), Some(1));
-    assert_eq!(code(&["--entry", "add", "--arg", "zeros", "--time", "2"]), Some(2));
+    assert_eq!(
+        code(&["--entry", "add", "--arg", "zeros", "--time", "2"]),
+        Some(2)
+    );
     // No system has both.
-    let absent = if cfg!(target_os = "macos") { "dx12" } else { "metal" };
-    assert_eq!(code(&["--entry", "add", "--arg", "zeros", "--device", absent]), Some(3));
+    let absent = if cfg!(target_os = "macos") {
+        "dx12"
+    } else {
+        "metal"
+    };
+    assert_eq!(
+        code(&["--entry", "add", "--arg", "zeros", "--device", absent]),
+        Some(3)
+    );
 }

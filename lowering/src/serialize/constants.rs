@@ -26,7 +26,11 @@ pub(super) fn value<'c>(
     let global = read::body(module)
         .into_iter()
         .find(|op| ir::name(*op) == "memref.global" && read::symbol(*op) == name)
-        .ok_or_else(|| refused(format!("gets @{name}, which is no memref.global of the module")))?;
+        .ok_or_else(|| {
+            refused(format!(
+                "gets @{name}, which is no memref.global of the module"
+            ))
+        })?;
     if !global.has_attribute("constant") {
         let message = format!("gets @{name}, which is not constant; pass state as an argument");
         return Err(refused(message));
@@ -43,7 +47,11 @@ pub(super) fn value<'c>(
         false => raw.to_vec(),
     };
     let bytes = little_endian(bytes, size);
-    let sizes = shape.scalar_sizes().into_iter().map(|size| size as usize).collect();
+    let sizes = shape
+        .scalar_sizes()
+        .into_iter()
+        .map(|size| size as usize)
+        .collect();
     let tensor = HostTensor::new(shape.dtype, sizes, bytes)
         .map_err(|error| refused(format!("gets @{name}: {error}")))?;
     Ok((name, tensor))

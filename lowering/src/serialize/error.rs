@@ -43,8 +43,15 @@ impl SerializeError {
     /// Emits the error as a diagnostic where it belongs, else at `fallback`.
     pub fn emit(&self, context: &Context, fallback: Location) {
         let (place, message) = match self {
-            Self::Op { location, op, message } => (location, format!("'{op}' op {message}")),
-            Self::Translate(error) => (&error.location, format!("'{}' op {}", error.op, error.message)),
+            Self::Op {
+                location,
+                op,
+                message,
+            } => (location, format!("'{op}' op {message}")),
+            Self::Translate(error) => (
+                &error.location,
+                format!("'{}' op {}", error.op, error.message),
+            ),
             Self::Package(error) => return diagnostics::error(fallback, &error.to_string()),
         };
         let mut parts = place.rsplitn(3, ':');

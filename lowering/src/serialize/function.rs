@@ -67,7 +67,11 @@ pub(super) fn serialize<'c, 'a>(
     }
     let mut host = Host {
         building,
-        prefix: if several { format!("{name}.") } else { String::new() },
+        prefix: if several {
+            format!("{name}.")
+        } else {
+            String::new()
+        },
         entry: Entry::default(),
         launches: Vec::new(),
         filled: BTreeSet::new(),
@@ -95,12 +99,18 @@ pub(super) fn serialize<'c, 'a>(
 }
 
 impl Host<'_> {
-    fn add<'c, 'a>(&mut self, module: OperationRef<'c, 'a>, op: OperationRef<'c, 'a>) -> Result<()> {
+    fn add<'c, 'a>(
+        &mut self,
+        module: OperationRef<'c, 'a>,
+        op: OperationRef<'c, 'a>,
+    ) -> Result<()> {
         match ir::name(op) {
             "arith.constant" => self.constant(op),
             "gpu.launch_func" => {
                 let launched = launch::dispatch(self, op)?;
-                self.entry.steps.push(Step::Dispatch(launched.dispatch.clone()));
+                self.entry
+                    .steps
+                    .push(Step::Dispatch(launched.dispatch.clone()));
                 self.launches.push(launched);
                 Ok(())
             }
@@ -118,7 +128,9 @@ impl Host<'_> {
                 self.define(read::result(op, 0)?, HostValue::View(view));
                 Ok(())
             }
-            "memref.expand_shape" | "memref.collapse_shape" | "memref.reinterpret_cast"
+            "memref.expand_shape"
+            | "memref.collapse_shape"
+            | "memref.reinterpret_cast"
             | "builtin.unrealized_conversion_cast" => self.reshape(op),
             "memref.dealloc" | "func.return" => Ok(()),
             "memref.copy" => Err(SerializeError::at(
@@ -142,7 +154,11 @@ impl Host<'_> {
         } else if let Ok(integer) = IntegerAttribute::try_from(value) {
             let boolean = result.r#type().to_string() == "i1";
             let value = integer.value();
-            let value = if boolean { i64::from(value != 0) } else { value };
+            let value = if boolean {
+                i64::from(value != 0)
+            } else {
+                value
+            };
             self.define(result, HostValue::Int(value));
         }
         Ok(())
@@ -156,7 +172,9 @@ impl Host<'_> {
         let buffer = match self.building.shared.get(&key) {
             Some(known) => *known,
             None => {
-                let buffer = self.building.add_buffer(&read::clean(name), &shape, Role::Constant);
+                let buffer = self
+                    .building
+                    .add_buffer(&read::clean(name), &shape, Role::Constant);
                 let unique = self.building.buffer(buffer).name.clone();
                 self.building.package.constants.insert(unique, tensor);
                 self.building.shared.insert(key, buffer);
@@ -171,7 +189,10 @@ impl Host<'_> {
     /// A view of the whole buffer under another shape.
     fn reshape(&mut self, op: OperationRef) -> Result<()> {
         if op.result_count() != 1 || op.operand_count() == 0 {
-            return Err(SerializeError::at(op, "must have one operand and one result"));
+            return Err(SerializeError::at(
+                op,
+                "must have one operand and one result",
+            ));
         }
         let (operand, result) = (read::operand(op, 0)?, read::result(op, 0)?);
         let view = self.view(op, operand)?;
@@ -188,7 +209,13 @@ impl Host<'_> {
                 ),
             ));
         }
-        self.define(result, HostValue::View(View { buffer: view.buffer, shape }));
+        self.define(
+            result,
+            HostValue::View(View {
+                buffer: view.buffer,
+                shape,
+            }),
+        );
         Ok(())
     }
 
@@ -239,12 +266,27 @@ impl Building {
     }
 
     /// The buffer of a weight, which all uses share.
-    pub(super) fn weight(&mut self, function: OperationRef, name: &str, shape: &Shape) -> Result<BufferId> {
+    pub(super) fn weight(
+        &mut self,
+        function: OperationRef,
+        name: &str,
+        shape: &Shape,
+    ) -> Result<BufferId> {
         let key = format!("{} {name}", attributes::WEIGHT);
         let Some(known) = self.shared.get(&key).copied() else {
-            if self.package.manifest.buffers.iter().any(|buffer| buffer.name == name) {
+            if self
+                .package
+                .manifest
+                .buffers
+                .iter()
+                .any(|buffer| buffer.name == name)
+            {
                 let problem = format!("name '{name}' is used twice");
-                return Err(PackageError::Invalid { place: "weight".into(), problem }.into());
+                return Err(PackageError::Invalid {
+                    place: "weight".into(),
+                    problem,
+                }
+                .into());
             }
             let buffer = self.add_buffer(name, shape, Role::Weight);
             self.shared.insert(key, buffer);

@@ -56,7 +56,16 @@ pub(super) fn translate_all(
         }
         let record = record(func, &name, &kernel)?;
         let spec = read::text(func, attributes::SPEC).map(ToOwned::to_owned);
-        kernels.insert(symbols, Translated { name, kernel, record, spec, used: false });
+        kernels.insert(
+            symbols,
+            Translated {
+                name,
+                kernel,
+                record,
+                spec,
+                used: false,
+            },
+        );
     }
     Ok(kernels)
 }
@@ -86,7 +95,10 @@ pub(super) fn keep_used(package: &mut Package, kernels: Kernels) {
             let code = translated.kernel.wgsl().as_bytes().to_vec();
             package.files.insert(file.to_owned(), code);
         }
-        package.manifest.kernels.insert(translated.name, translated.record);
+        package
+            .manifest
+            .kernels
+            .insert(translated.name, translated.record);
     }
 }
 
@@ -117,7 +129,9 @@ fn record(
     let stage = read::text(func, attributes::NAME).unwrap_or(name);
     Ok(manifest::Kernel {
         entry_point: kernel.entry_point().to_owned(),
-        code: Code::Wgsl { file: format!("kernels/{name}.wgsl") },
+        code: Code::Wgsl {
+            file: format!("kernels/{name}.wgsl"),
+        },
         workgroup_size: kernel.workgroup_size(),
         bindings: kernel
             .bindings()
@@ -125,7 +139,11 @@ fn record(
             .enumerate()
             .map(|(index, binding)| bind(kernel, index, binding))
             .collect(),
-        immediates: kernel.immediates().iter().map(immediate).collect::<Result<_, _>>()?,
+        immediates: kernel
+            .immediates()
+            .iter()
+            .map(immediate)
+            .collect::<Result<_, _>>()?,
         stage: stage.to_owned(),
         knobs: knobs(func),
         requires: requires::requires(func, kernel),
@@ -159,7 +177,9 @@ fn bind(kernel: &Kernel, index: usize, binding: &Binding) -> manifest::Binding {
 fn loads(kernel: &Kernel, index: usize) -> bool {
     let info = kernel.info().get_entry_point(0);
     let bound = |variable: &naga::GlobalVariable| {
-        variable.binding.is_some_and(|place| place.binding as usize == index)
+        variable
+            .binding
+            .is_some_and(|place| place.binding as usize == index)
     };
     kernel
         .module()
@@ -172,7 +192,8 @@ fn loads(kernel: &Kernel, index: usize) -> bool {
 /// The knobs of `kforge.schedule`; a list is one text.
 fn knobs(func: OperationRef) -> BTreeMap<String, Knob> {
     let schedule = func.attribute(attributes::SCHEDULE).ok();
-    let Some(schedule) = schedule.and_then(|value| DictionaryAttribute::try_from(value).ok()) else {
+    let Some(schedule) = schedule.and_then(|value| DictionaryAttribute::try_from(value).ok())
+    else {
         return BTreeMap::new();
     };
     (0..schedule.len())

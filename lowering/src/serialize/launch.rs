@@ -1,6 +1,8 @@
 //! `gpu.launch_func` as a dispatch.
 
-use kforge_runtime::manifest::{Access, BufferId, Dispatch, Expr, Float, Immediate, KernelArgument};
+use kforge_runtime::manifest::{
+    Access, BufferId, Dispatch, Expr, Float, Immediate, KernelArgument,
+};
 use melior::ir::{OperationRef, Value, operation::OperationLike};
 
 use super::{
@@ -30,7 +32,10 @@ pub(super) fn dispatch(host: &mut Host, op: OperationRef) -> Result<Launched> {
     let grid = sizes(host, op, GRID)?;
     let block = sizes(host, op, BLOCK)?;
     let kernel = host.building.kernels.get(&symbols).ok_or_else(|| {
-        let message = format!("launches @{}::@{}, which is no kernel of the module", symbols.0, symbols.1);
+        let message = format!(
+            "launches @{}::@{}, which is no kernel of the module",
+            symbols.0, symbols.1
+        );
         SerializeError::at(op, message)
     })?;
     let size = kernel.record.workgroup_size.map(i64::from);
@@ -40,7 +45,10 @@ pub(super) fn dispatch(host: &mut Host, op: OperationRef) -> Result<Launched> {
     }
     let argument = |index: usize| {
         arguments.get(index).copied().ok_or_else(|| {
-            let message = format!("passes {} arguments, the kernel takes more", arguments.len());
+            let message = format!(
+                "passes {} arguments, the kernel takes more",
+                arguments.len()
+            );
             SerializeError::at(op, message)
         })
     };
@@ -71,7 +79,10 @@ pub(super) fn dispatch(host: &mut Host, op: OperationRef) -> Result<Launched> {
         dispatch: Dispatch {
             kernel: kernel.name.clone(),
             workgroups: grid.map(Expr::from),
-            args: views.iter().map(|view| KernelArgument::from(view.buffer)).collect(),
+            args: views
+                .iter()
+                .map(|view| KernelArgument::from(view.buffer))
+                .collect(),
             immediates,
             shape: shape.into_iter().map(Expr::from).collect(),
         },
@@ -89,7 +100,10 @@ fn check_form(host: &Host, op: OperationRef) -> Result<()> {
         return Err(SerializeError::at(op, message));
     }
     if !read::segment(op, CLUSTER)?.is_empty() {
-        return Err(SerializeError::at(op, "has a cluster size, which WebGPU lacks"));
+        return Err(SerializeError::at(
+            op,
+            "has a cluster size, which WebGPU lacks",
+        ));
     }
     for value in read::segment(op, DYNAMIC_MEMORY)? {
         if !matches!(host.value(value), Some(HostValue::Int(0))) {
@@ -101,12 +115,20 @@ fn check_form(host: &Host, op: OperationRef) -> Result<()> {
 }
 
 fn symbols(op: OperationRef) -> Result<(String, String)> {
-    let symbol = op.attribute("kernel").map(|it| it.to_string()).unwrap_or_default();
+    let symbol = op
+        .attribute("kernel")
+        .map(|it| it.to_string())
+        .unwrap_or_default();
     let name = |text: &str| text.trim_start_matches('@').trim_matches('"').to_owned();
     symbol
         .split_once("::")
         .map(|(module, function)| (name(module), name(function)))
-        .ok_or_else(|| SerializeError::at(op, format!("launches {symbol}; expected @module::@function")))
+        .ok_or_else(|| {
+            SerializeError::at(
+                op,
+                format!("launches {symbol}; expected @module::@function"),
+            )
+        })
 }
 
 /// Three constant sizes.
@@ -121,7 +143,9 @@ fn sizes(host: &Host, op: OperationRef, group: usize) -> Result<[i64; 3]> {
                 let axis = ["x", "y", "z"][dimension];
                 return Err(SerializeError::at(
                     op,
-                    format!("has a {what} size in {axis} that is no constant of at least 0; run -canonicalize first"),
+                    format!(
+                        "has a {what} size in {axis} that is no constant of at least 0; run -canonicalize first"
+                    ),
                 ));
             }
         };
@@ -137,28 +161,44 @@ fn immediate<'c, 'a>(
     argument: &impl Fn(usize) -> Result<Value<'c, 'a>>,
 ) -> Result<Immediate> {
     let number = |numbers: &[i64], dimension: usize, index: usize| {
-        numbers.get(dimension).copied().map(|it| Immediate::Integer(it.into())).ok_or_else(|| {
-            SerializeError::at(op, format!("passes argument {index} with too low a rank"))
-        })
+        numbers
+            .get(dimension)
+            .copied()
+            .map(|it| Immediate::Integer(it.into()))
+            .ok_or_else(|| {
+                SerializeError::at(op, format!("passes argument {index} with too low a rank"))
+            })
     };
     match slot.source {
         ImmediateSource::Constant(value) => Ok(Immediate::F32(Float(value))),
         ImmediateSource::Offset(_) => Ok(Immediate::Integer(0.into())),
-        ImmediateSource::Size { argument: index, dimension } => {
+        ImmediateSource::Size {
+            argument: index,
+            dimension,
+        } => {
             let view = host.view(op, argument(index)?)?;
             let sizes: Vec<i64> = view.shape.sizes.iter().map(|size| *size as i64).collect();
             number(&sizes, dimension, index)
         }
-        ImmediateSource::Stride { argument: index, dimension } => {
+        ImmediateSource::Stride {
+            argument: index,
+            dimension,
+        } => {
             let view = host.view(op, argument(index)?)?;
             number(&view.shape.strides(), dimension, index)
         }
         ImmediateSource::Argument(index) => match (host.value(argument(index)?), slot.scalar) {
-            (Some(HostValue::Float(value)), ScalarType::F32) => Ok(Immediate::F32(Float(*value as f32))),
-            (Some(HostValue::Int(value)), ScalarType::I32) => Ok(Immediate::Integer((*value).into())),
+            (Some(HostValue::Float(value)), ScalarType::F32) => {
+                Ok(Immediate::F32(Float(*value as f32)))
+            }
+            (Some(HostValue::Int(value)), ScalarType::I32) => {
+                Ok(Immediate::Integer((*value).into()))
+            }
             _ => Err(SerializeError::at(
                 op,
-                format!("passes argument {index}, which is no scalar constant; run -canonicalize first"),
+                format!(
+                    "passes argument {index}, which is no scalar constant; run -canonicalize first"
+                ),
             )),
         },
     }

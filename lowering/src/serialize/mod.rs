@@ -26,8 +26,8 @@ mod error;
 mod function;
 mod kernel;
 mod launch;
-mod program;
 mod ports;
+mod program;
 mod read;
 mod requires;
 mod units;
@@ -87,7 +87,10 @@ pub fn package(module: OperationRef, options: &Options) -> Result<Serialized, Se
             kernels: BTreeMap::new(),
             entries: BTreeMap::new(),
             hashes: BTreeMap::new(),
-            verifier: VerifierSettings { seed: options.seed, cases: None },
+            verifier: VerifierSettings {
+                seed: options.seed,
+                cases: None,
+            },
             verdict: None,
         }),
         kernels,
@@ -108,11 +111,19 @@ pub fn package(module: OperationRef, options: &Options) -> Result<Serialized, Se
         inputs.insert(read::symbol(function).to_owned(), names);
         units.extend(parts);
     }
-    let Building { mut package, kernels, .. } = building;
+    let Building {
+        mut package,
+        kernels,
+        ..
+    } = building;
     kernel::keep_used(&mut package, kernels);
     let remarks = program::attach(module, &mut package, &inputs, &mut units);
     package.validate()?;
-    Ok(Serialized { package, units, remarks })
+    Ok(Serialized {
+        package,
+        units,
+        remarks,
+    })
 }
 
 /// One unit as a package of its own; see [`Package::unit`].
@@ -120,10 +131,13 @@ pub fn package(module: OperationRef, options: &Options) -> Result<Serialized, Se
 /// # Errors
 /// An index that is no unit.
 pub fn unit_package(serialized: &Serialized, index: usize) -> Result<Package, PackageError> {
-    let unit = serialized.units.get(index).ok_or_else(|| PackageError::Invalid {
-        place: format!("unit {index}"),
-        problem: format!("does not exist; there are {}", serialized.units.len()),
-    })?;
+    let unit = serialized
+        .units
+        .get(index)
+        .ok_or_else(|| PackageError::Invalid {
+            place: format!("unit {index}"),
+            problem: format!("does not exist; there are {}", serialized.units.len()),
+        })?;
     serialized.package.unit(unit)
 }
 

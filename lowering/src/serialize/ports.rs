@@ -37,7 +37,9 @@ pub(super) fn arguments(
             None => {
                 let name = format!("{}arg{index}", host.prefix);
                 let buffer = host.building.add_buffer(&name, &shape, Role::Input);
-                host.entry.inputs.push(port(format!("arg{index}"), buffer, &shape));
+                host.entry
+                    .inputs
+                    .push(port(format!("arg{index}"), buffer, &shape));
                 buffer
             }
         };
@@ -66,8 +68,11 @@ pub(super) fn results(
         let port = port(format!("result{index}"), view.buffer, &view.shape);
         host.entry.outputs.push(port);
     }
-    let written: BTreeSet<BufferId> =
-        host.launches.iter().flat_map(|launched| launched.written()).collect();
+    let written: BTreeSet<BufferId> = host
+        .launches
+        .iter()
+        .flat_map(|launched| launched.written())
+        .collect();
     for (index, view) in arguments.iter().enumerate() {
         if written.contains(&view.buffer) && !returned.contains(&view.buffer) {
             let port = port(format!("arg{index}"), view.buffer, &view.shape);
@@ -79,12 +84,18 @@ pub(super) fn results(
 
 fn port(name: String, buffer: BufferId, shape: &Shape) -> Port {
     let shape_in_scalars = shape.scalar_sizes().into_iter().map(Expr::from).collect();
-    Port { name, buffer, dtype: shape.dtype, shape: shape_in_scalars }
+    Port {
+        name,
+        buffer,
+        dtype: shape.dtype,
+        shape: shape_in_scalars,
+    }
 }
 
 /// The tensor of the weights file that an argument is bound to.
 fn weight<'c>(function: OperationRef<'c, '_>, index: usize) -> Option<&'c str> {
     let list = ArrayAttribute::try_from(function.attribute("arg_attrs").ok()?).ok()?;
     let one = DictionaryAttribute::try_from(list.element(index).ok()?).ok()?;
-    one.element_by_name(attributes::WEIGHT).and_then(attributes::text)
+    one.element_by_name(attributes::WEIGHT)
+        .and_then(attributes::text)
 }

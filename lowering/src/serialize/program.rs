@@ -9,10 +9,7 @@ use std::collections::BTreeMap;
 
 use kforge_dialect::{attributes, program, scan};
 use kforge_oracle::Program;
-use kforge_runtime::{
-    Package,
-    manifest::Unit,
-};
+use kforge_runtime::{Package, manifest::Unit};
 use melior::ir::{Module, OperationRef};
 use serde_json::{Map, Value};
 
@@ -39,14 +36,20 @@ pub(super) fn attach(
             for ((entry, names), program) in inputs.iter().zip(programs) {
                 match program.and_then(|program| to_json(renamed(program, names)?)) {
                     Ok(program) => drop(functions.insert(entry.clone(), program)),
-                    Err(error) => remarks.push(format!("function '{entry}' has no program: {error}")),
+                    Err(error) => {
+                        remarks.push(format!("function '{entry}' has no program: {error}"))
+                    }
                 }
             }
         }
     }
     for unit in units.iter_mut() {
         let Some(spec) = &unit.spec else {
-            remarks.push(format!("stage '{}' has no {}", unit.stage, attributes::SPEC));
+            remarks.push(format!(
+                "stage '{}' has no {}",
+                unit.stage,
+                attributes::SPEC
+            ));
             continue;
         };
         let program = program::of_text(spec).map_err(|error| error.to_string());
@@ -57,7 +60,11 @@ pub(super) fn attach(
     }
     let mut stored = Map::new();
     if inputs.len() == 1 {
-        stored.extend(functions.into_iter().map(|(_, program)| ("function".to_owned(), program)));
+        stored.extend(
+            functions
+                .into_iter()
+                .map(|(_, program)| ("function".to_owned(), program)),
+        );
     } else {
         stored.insert("functions".into(), functions.into());
     }

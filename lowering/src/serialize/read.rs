@@ -62,16 +62,26 @@ pub(super) fn result<'c, 'a>(op: OperationRef<'c, 'a>, index: usize) -> Result<V
 }
 
 /// The operands of one group of an op with `operandSegmentSizes`.
-pub(super) fn segment<'c, 'a>(op: OperationRef<'c, 'a>, group: usize) -> Result<Vec<Value<'c, 'a>>> {
+pub(super) fn segment<'c, 'a>(
+    op: OperationRef<'c, 'a>,
+    group: usize,
+) -> Result<Vec<Value<'c, 'a>>> {
     let missing = || SerializeError::at(op, format!("has no operand group {group}"));
     let sizes = op.attribute("operandSegmentSizes").map_err(|_| missing())?;
     let sizes = DenseI32ArrayAttribute::try_from(sizes).map_err(|_| missing())?;
-    let size = |index| sizes.element(index).map(|size| size.max(0) as usize).map_err(|_| missing());
+    let size = |index| {
+        sizes
+            .element(index)
+            .map(|size| size.max(0) as usize)
+            .map_err(|_| missing())
+    };
     let mut start = 0;
     for index in 0..group {
         start += size(index)?;
     }
-    (start..start + size(group)?).map(|index| operand(op, index)).collect()
+    (start..start + size(group)?)
+        .map(|index| operand(op, index))
+        .collect()
 }
 
 /// A name that packages and files accept: other characters become `_`.

@@ -11,7 +11,9 @@ use melior::ir::{
     operation::{OperationLike, WalkOrder, WalkResult},
 };
 
-use crate::translate::{Features, ImmediateSpace, Kernel, MatrixShape, ScalarType, TranslateOptions};
+use crate::translate::{
+    Features, ImmediateSpace, Kernel, MatrixShape, ScalarType, TranslateOptions,
+};
 
 /// Names of the features that kernels may need, as devices list them.
 const F16: &str = "shader-f16";
@@ -44,7 +46,11 @@ pub fn translate_options(module: OperationRef) -> TranslateOptions {
             cooperative_matrix: device.has(MATRICES),
         },
         subgroup_size: Some(limit(device.subgroup_size)).filter(|size| *size > 0),
-        matrix_shapes: device.matrix_shapes.iter().filter_map(|text| matrix_shape(text)).collect(),
+        matrix_shapes: device
+            .matrix_shapes
+            .iter()
+            .filter_map(|text| matrix_shape(text))
+            .collect(),
     }
 }
 
@@ -68,7 +74,12 @@ fn matrix_shape(text: &str) -> Option<MatrixShape> {
 
 /// The requirements of a kernel, from its code.
 pub(super) fn requires(func: OperationRef, kernel: &Kernel) -> Requires {
-    let Features { f16, subgroups, int64, cooperative_matrix } = kernel.features();
+    let Features {
+        f16,
+        subgroups,
+        int64,
+        cooperative_matrix,
+    } = kernel.features();
     let immediates =
         !kernel.immediates().is_empty() && kernel.immediate_space() == ImmediateSpace::Immediate;
     let features = [
@@ -98,7 +109,12 @@ fn largest_binding(kernel: &Kernel) -> u64 {
         let scalars = binding.elements?.checked_mul(u64::from(binding.lanes))?;
         scalars.checked_mul(u64::from(binding.scalar.bytes()))
     };
-    kernel.bindings().iter().filter_map(bytes).max().unwrap_or(0)
+    kernel
+        .bindings()
+        .iter()
+        .filter_map(bytes)
+        .max()
+        .unwrap_or(0)
 }
 
 /// The shapes of all matrix products of a kernel.
@@ -144,8 +160,14 @@ mod tests {
     fn matrix_texts() {
         let shape = matrix_shape("16x8x4:f16:f32").unwrap();
         assert_eq!((shape.m, shape.n, shape.k), (16, 8, 4));
-        assert_eq!((shape.input, shape.accumulator), (ScalarType::F16, ScalarType::F32));
+        assert_eq!(
+            (shape.input, shape.accumulator),
+            (ScalarType::F16, ScalarType::F32)
+        );
         assert!(matrix_shape("16x8:f16:f32").is_none());
-        assert_eq!(matrix(r#"!gpu.mma_matrix<16x8xf16, "AOp">"#), Some((16, 8, Dtype::F16)));
+        assert_eq!(
+            matrix(r#"!gpu.mma_matrix<16x8xf16, "AOp">"#),
+            Some((16, 8, Dtype::F16))
+        );
     }
 }

@@ -33,7 +33,9 @@ impl Launched {
 /// work together has it. Launches behind the last one are units of their own.
 pub(super) fn of_entry(entry: &str, host: &Host) -> Vec<Unit> {
     let launches = &host.launches;
-    let last = launches.iter().rposition(|launched| launched.spec.is_some());
+    let last = launches
+        .iter()
+        .rposition(|launched| launched.spec.is_some());
     let mut filled = host.filled.clone();
     let mut units = Vec::new();
     let mut start = 0;
@@ -59,18 +61,29 @@ pub(super) fn of_entry(entry: &str, host: &Host) -> Vec<Unit> {
 }
 
 /// What the launches read and did not write themselves, one per argument. A
-/// buffer that is read and written counts only if it has contents to read.
+/// buffer that is read and written counts only if it has contents to read. What
+/// an earlier launch of the unit has read is the same input to a later one.
 fn inputs(part: &[Launched], filled: &BTreeSet<BufferId>) -> Vec<BufferId> {
     let mut written = BTreeSet::new();
     let mut inputs = Vec::new();
-    for (buffer, access) in part.iter().flat_map(|launched| &launched.accesses) {
-        let reads = *access == Access::Read || (access.reads() && filled.contains(buffer));
-        if reads && !written.contains(buffer) {
-            inputs.push(*buffer);
-        }
-        if access.writes() {
-            written.insert(*buffer);
+    for launched in part {
+        let mut read = Vec::new();
+        for (buffer, access) in &launched.accesses {
+            let reads = *access == Access::Read || (access.reads() && filled.contains(buffer));
+            if reads && !written.contains(buffer) {
+                read.push(*buffer);
+                if count(&read, *buffer) > count(&inputs, *buffer) {
+                    inputs.push(*buffer);
+                }
+            }
+            if access.writes() {
+                written.insert(*buffer);
+            }
         }
     }
     inputs
+}
+
+fn count(buffers: &[BufferId], buffer: BufferId) -> usize {
+    buffers.iter().filter(|other| **other == buffer).count()
 }

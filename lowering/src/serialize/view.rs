@@ -29,7 +29,8 @@ impl Shape {
     /// The shape of a memref that has one; `what` it is stands in the message.
     pub(super) fn of(op: OperationRef, value: Value, what: &str) -> Result<Self, SerializeError> {
         let ty = value.r#type();
-        Self::read(ty).map_err(|problem| SerializeError::at(op, format!("{what} of type {ty} {problem}")))
+        Self::read(ty)
+            .map_err(|problem| SerializeError::at(op, format!("{what} of type {ty} {problem}")))
     }
 
     fn read(ty: Type) -> Result<Self, String> {
@@ -45,7 +46,11 @@ impl Shape {
                 _ => Err("has a dynamic size; only static shapes can be serialised".to_owned()),
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let shape = Self { dtype, lanes, sizes };
+        let shape = Self {
+            dtype,
+            lanes,
+            sizes,
+        };
         let (strides, offset) = memref.strides_and_offset();
         if shape.elements().is_none_or(|elements| elements >= 1 << 31) {
             return Err("has 2^31 elements or more, which kernels cannot index".into());
@@ -66,12 +71,16 @@ impl Shape {
     }
 
     fn elements(&self) -> Option<u64> {
-        self.sizes.iter().try_fold(1_u64, |product, size| product.checked_mul(*size))
+        self.sizes
+            .iter()
+            .try_fold(1_u64, |product, size| product.checked_mul(*size))
     }
 
     /// Scalars, which are fewer than 2^33.
     pub(super) fn scalars(&self) -> u64 {
-        self.elements().unwrap_or(u64::MAX).saturating_mul(self.lanes)
+        self.elements()
+            .unwrap_or(u64::MAX)
+            .saturating_mul(self.lanes)
     }
 
     /// The shape in scalars: lanes count in the last dimension.
@@ -88,7 +97,9 @@ impl Shape {
 
 /// Element type and lanes.
 fn element_of(text: &str) -> Option<(Dtype, u64)> {
-    let vector = text.strip_prefix("vector<").and_then(|text| text.strip_suffix('>'));
+    let vector = text
+        .strip_prefix("vector<")
+        .and_then(|text| text.strip_suffix('>'));
     let (lanes, scalar) = match vector {
         Some(vector) => vector.split_once('x')?,
         None => ("1", text),
@@ -100,6 +111,9 @@ fn element_of(text: &str) -> Option<(Dtype, u64)> {
         "i64" => Dtype::I64,
         _ => return None,
     };
-    let lanes = lanes.parse().ok().filter(|lanes| [1, 2, 4].contains(lanes))?;
+    let lanes = lanes
+        .parse()
+        .ok()
+        .filter(|lanes| [1, 2, 4].contains(lanes))?;
     Some((dtype, lanes))
 }

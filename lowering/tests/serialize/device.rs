@@ -27,7 +27,10 @@ fn run(
     let options = ExecOptions::default();
     let mut executable =
         Executable::new(device(), package, entry, &Symbols::new(), &options).unwrap();
-    let options = RunOptions { poison: Some(Poison::Nan), ..RunOptions::default() };
+    let options = RunOptions {
+        poison: Some(Poison::Nan),
+        ..RunOptions::default()
+    };
     let result = executable.run(inputs, weights, &options).unwrap();
     assert!(result.guards.is_empty(), "{:?}", result.guards);
     result.outputs[0].to_f64_vec()
@@ -43,7 +46,12 @@ fn ramp(shape: &[usize], scale: f32) -> HostTensor {
 fn both_entries_add() {
     let package = serialized(VECTOR_ADD).package;
     let (a, b) = (ramp(&[100], 0.5), ramp(&[100], 3.0));
-    let sums: Vec<f64> = a.to_f64_vec().iter().zip(b.to_f64_vec()).map(|(a, b)| a + b).collect();
+    let sums: Vec<f64> = a
+        .to_f64_vec()
+        .iter()
+        .zip(b.to_f64_vec())
+        .map(|(a, b)| a + b)
+        .collect();
     let none = BTreeMap::new();
     assert_eq!(run(&package, "add", &[a.clone(), b.clone()], &none), sums);
     let twice: Vec<f64> = sums.iter().map(|sum| sum * 2.0).collect();
@@ -55,13 +63,20 @@ fn both_entries_add() {
 #[test]
 fn units_run_on_their_own() {
     let serialized = serialized(VECTOR_ADD);
-    let index = serialized.units.iter().position(|unit| unit.stage == "scale").unwrap();
+    let index = serialized
+        .units
+        .iter()
+        .position(|unit| unit.stage == "scale")
+        .unwrap();
     let cut = unit_package(&serialized, index).unwrap();
     // The constant has become an input: any factor will do.
     let factor = HostTensor::from_f32(&[1], &[-3.0]).unwrap();
     let x = ramp(&[100], 1.0);
     let expected: Vec<f64> = x.to_f64_vec().iter().map(|x| x * -3.0).collect();
-    assert_eq!(run(&cut, UNIT_ENTRY, &[x, factor], &BTreeMap::new()), expected);
+    assert_eq!(
+        run(&cut, UNIT_ENTRY, &[x, factor], &BTreeMap::new()),
+        expected
+    );
 }
 
 #[test]
@@ -71,10 +86,17 @@ fn a_tiled_matmul_multiplies() {
     let (a, b) = (ramp(&[32, 48], 1.0), ramp(&[48, 64], 1.0));
     let (x, y) = (a.to_f64_vec(), b.to_f64_vec());
     let expected: Vec<f64> = (0..32 * 64)
-        .map(|i| (0..48).map(|k| x[i / 64 * 48 + k] * y[k * 64 + i % 64]).sum())
+        .map(|i| {
+            (0..48)
+                .map(|k| x[i / 64 * 48 + k] * y[k * 64 + i % 64])
+                .sum()
+        })
         .collect();
     let inputs = [a, b];
-    assert_eq!(run(&serialized.package, "matmul", &inputs, &BTreeMap::new()), expected);
+    assert_eq!(
+        run(&serialized.package, "matmul", &inputs, &BTreeMap::new()),
+        expected
+    );
     let cut = unit_package(&serialized, 0).unwrap();
     assert_eq!(run(&cut, UNIT_ENTRY, &inputs, &BTreeMap::new()), expected);
 }

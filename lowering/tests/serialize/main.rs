@@ -1,11 +1,6 @@
 //! Modules to packages, and the packages on a device.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "test code"
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod device;
 mod packages;

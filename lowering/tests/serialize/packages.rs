@@ -8,14 +8,23 @@ use kforge_runtime::{
 };
 
 fn role<'p>(package: &'p Package, name: &str) -> (BufferId, Role) {
-    let place = package.manifest.buffers.iter().position(|buffer| buffer.name == name);
-    let place = place.unwrap_or_else(|| panic!("no buffer {name} in {:?}", package.manifest.buffers));
+    let place = package
+        .manifest
+        .buffers
+        .iter()
+        .position(|buffer| buffer.name == name);
+    let place =
+        place.unwrap_or_else(|| panic!("no buffer {name} in {:?}", package.manifest.buffers));
     (BufferId(place as u32), package.manifest.buffers[place].role)
 }
 
 fn arguments(entry: &Entry, step: usize) -> Vec<u32> {
     let Step::Dispatch(dispatch) = &entry.steps[step];
-    dispatch.args.iter().map(|argument| argument.buffer.0).collect()
+    dispatch
+        .args
+        .iter()
+        .map(|argument| argument.buffer.0)
+        .collect()
 }
 
 #[test]
@@ -35,10 +44,16 @@ fn buffers_have_roles_and_views_share_them() {
     assert_eq!(first[..2], [input.0, weight.0]);
     // The scratch buffer is written as scalars and read as vectors.
     assert_eq!(second[..2], [first[2], constant.0]);
-    assert_eq!(package.manifest.buffers[first[2] as usize].role, Role::Scratch);
+    assert_eq!(
+        package.manifest.buffers[first[2] as usize].role,
+        Role::Scratch
+    );
     assert_eq!(entry.outputs[0].buffer.0, second[2]);
     assert_eq!(entry.outputs[0].shape, [10.into(), 10.into()]);
-    assert_eq!(package.manifest.buffers[second[2] as usize].role, Role::Output);
+    assert_eq!(
+        package.manifest.buffers[second[2] as usize].role,
+        Role::Output
+    );
 }
 
 #[test]
@@ -105,21 +120,45 @@ fn units_end_with_a_specification() {
         "kernel attributes {known_block_size = array<i32: 32, 1, 1>, kforge.spec = \"\"}",
     );
     let joined = serialized(&source);
-    let unit = joined.units.iter().find(|unit| unit.entry == "add_twice").unwrap();
+    let unit = joined
+        .units
+        .iter()
+        .find(|unit| unit.entry == "add_twice")
+        .unwrap();
     assert_eq!(unit.steps, 0..2);
     assert_eq!((unit.inputs.len(), unit.outputs.len()), (3, 1));
     let index = joined.units.iter().position(|other| other == unit).unwrap();
     let cut = unit_package(&joined, index).unwrap();
     cut.validate().unwrap();
-    let roles: Vec<Role> = cut.manifest.buffers.iter().map(|buffer| buffer.role).collect();
-    assert_eq!(roles, [Role::Input, Role::Input, Role::Scratch, Role::Input, Role::Output]);
-    assert_eq!(cut.files["kernels/scale.wgsl"], joined.package.files["kernels/scale.wgsl"]);
+    let roles: Vec<Role> = cut
+        .manifest
+        .buffers
+        .iter()
+        .map(|buffer| buffer.role)
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            Role::Input,
+            Role::Input,
+            Role::Scratch,
+            Role::Input,
+            Role::Output
+        ]
+    );
+    assert_eq!(
+        cut.files["kernels/scale.wgsl"],
+        joined.package.files["kernels/scale.wgsl"]
+    );
     assert_eq!(cut.manifest.entries[UNIT_ENTRY].inputs.len(), 3);
 }
 
 #[test]
 fn one_buffer_passed_twice_is_two_inputs_of_its_unit() {
-    let source = VECTOR_ADD.replace("args(%a : memref<100xf32>, %b", "args(%a : memref<100xf32>, %a");
+    let source = VECTOR_ADD.replace(
+        "args(%a : memref<100xf32>, %b",
+        "args(%a : memref<100xf32>, %a",
+    );
     let serialized = serialized(&source);
     let unit = &serialized.units[0];
     assert_eq!(unit.inputs[0], unit.inputs[1]);
@@ -132,8 +171,10 @@ fn one_buffer_passed_twice_is_two_inputs_of_its_unit() {
 #[test]
 fn an_argument_that_is_written_is_an_output() {
     let source = VECTOR_ADD
-        .replace("func.func @add(%a: memref<100xf32>, %b: memref<100xf32>) -> memref<100xf32> {",
-                 "func.func @add(%a: memref<100xf32>, %b: memref<100xf32>, %o: memref<100xf32>) {")
+        .replace(
+            "func.func @add(%a: memref<100xf32>, %b: memref<100xf32>) -> memref<100xf32> {",
+            "func.func @add(%a: memref<100xf32>, %b: memref<100xf32>, %o: memref<100xf32>) {",
+        )
         .replacen("    %o = memref.alloc() : memref<100xf32>\n", "", 1)
         .replacen("    func.return %o : memref<100xf32>", "    func.return", 1);
     let package = serialized(&source).package;

@@ -27,7 +27,8 @@ pub struct Unit {
     /// Its steps in that entry.
     pub steps: Range<usize>,
     /// What it reads and does not write first: one per kernel argument, in
-    /// order, so a buffer that is passed twice is there twice.
+    /// order, so a buffer that one launch is passed twice is there twice. A later
+    /// launch that reads it again reads the same inputs.
     pub inputs: Vec<BufferId>,
     /// What it writes for others, in the order of the last kernel's arguments.
     pub outputs: Vec<BufferId>,
@@ -74,7 +75,10 @@ impl Package {
             .ok_or_else(|| {
                 let Range { start, end } = unit.steps;
                 let entry = unit.entry.escape_default();
-                invalid(place(), format!("entry '{entry}' has no steps {start}..{end}"))
+                invalid(
+                    place(),
+                    format!("entry '{entry}' has no steps {start}..{end}"),
+                )
             })?;
         let mut cut = Cut::default();
         let mut moved = Vec::new();
@@ -84,6 +88,7 @@ impl Package {
                 invalid(place(), format!("there is no kernel '{name}'"))
             })?;
             let mut dispatch = dispatch.clone();
+            cut.read.clear();
             for (argument, binding) in dispatch.args.iter_mut().zip(&kernel.bindings) {
                 let buffer = self.buffer(&place(), argument.buffer)?;
                 argument.buffer = cut.place(unit, buffer, argument, binding.access.writes());
@@ -132,7 +137,11 @@ impl Package {
             let mut dispatches = steps.iter().map(|Step::Dispatch(dispatch)| dispatch);
             dispatches.any(|dispatch| dispatch.kernel == name)
         };
-        let kernels: BTreeMap<_, _> = self.manifest.kernels.iter().filter(|(name, _)| used(name))
+        let kernels: BTreeMap<_, _> = self
+            .manifest
+            .kernels
+            .iter()
+            .filter(|(name, _)| used(name))
             .map(|(name, kernel)| (name.clone(), kernel.clone()))
             .collect();
         let files = kernels
@@ -140,7 +149,11 @@ impl Package {
             .filter_map(|kernel| kernel.code.file())
             .filter_map(|file| Some((file.to_owned(), self.files.get(file)?.clone())))
             .collect();
-        let entry = Entry { inputs: ports(inputs), outputs: ports(outputs), steps };
+        let entry = Entry {
+            inputs: ports(inputs),
+            outputs: ports(outputs),
+            steps,
+        };
         Package {
             manifest: Manifest {
                 buffers,
@@ -168,6 +181,8 @@ struct Cut {
     /// Buffers of the whole package, and what stands for them.
     inputs: Vec<(BufferId, BufferId)>,
     written: BTreeMap<BufferId, BufferId>,
+    /// Inputs of the launch being moved.
+    read: Vec<BufferId>,
 }
 
 impl Cut {
@@ -185,6 +200,14 @@ impl Cut {
         }
         // A buffer that is read and written is an input and an output at once.
         let is_input = !writes || unit.inputs.get(self.inputs.len()) == Some(&old);
+        if is_input {
+            let turn = self.read.iter().filter(|other| **other == old).count();
+            self.read.push(old);
+            let mut earlier = self.inputs.iter().filter(|(other, _)| *other == old);
+            if let Some((_, known)) = earlier.nth(turn) {
+                return *known;
+            }
+        }
         let role = match (is_input, unit.outputs.contains(&old)) {
             (true, _) => Role::Input,
             (false, true) => Role::Output,
@@ -196,7 +219,11 @@ impl Cut {
             true => format!("{}.{}", buffer.name, new.0),
             false => buffer.name.clone(),
         };
-        self.buffers.push(Buffer { name, role, ..buffer.clone() });
+        self.buffers.push(Buffer {
+            name,
+            role,
+            ..buffer.clone()
+        });
         if is_input {
             self.inputs.push((old, new));
         }

@@ -80,7 +80,9 @@ fn to_spirv<'c, 'a>(context: &'c Context, module: OperationRef<'c, 'a>) -> Resul
         diagnostics::op_error(module, &message);
         return Err(Failed);
     };
-    let words = kernel.spirv(Checks::default()).map_err(|error| fail(module, &error.to_string()))?;
+    let words = kernel
+        .spirv(Checks::default())
+        .map_err(|error| fail(module, &error.to_string()))?;
     Ok(words.iter().flat_map(|word| word.to_le_bytes()).collect())
 }
 

@@ -81,7 +81,11 @@ fn sources(values: &[String]) -> Result<Sources, Failure> {
         let twice = || Failure::Input(format!("--arg {value} is given twice"));
         match value.split_once('=') {
             Some((name, text)) => {
-                if sources.by_name.insert(name.to_owned(), source(text)).is_some() {
+                if sources
+                    .by_name
+                    .insert(name.to_owned(), source(text))
+                    .is_some()
+                {
                     return Err(twice());
                 }
             }
@@ -125,7 +129,11 @@ mod tests {
 
     #[test]
     fn a_file_needs_its_argument_and_none_is_given_twice() {
-        for bad in [["x.npy", "0=zeros"], ["0=zeros", "0=random"], ["zeros", "random"]] {
+        for bad in [
+            ["x.npy", "0=zeros"],
+            ["0=zeros", "0=random"],
+            ["zeros", "random"],
+        ] {
             assert!(sources(&bad.map(String::from)).is_err(), "{bad:?}");
         }
     }

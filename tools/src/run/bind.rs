@@ -25,7 +25,11 @@ pub(super) struct Bound {
 }
 
 /// Finds a value for every input and weight of an entry.
-pub(super) fn bind(package: &Package, entry: &str, arguments: &Arguments) -> Result<Bound, Failure> {
+pub(super) fn bind(
+    package: &Package,
+    entry: &str,
+    arguments: &Arguments,
+) -> Result<Bound, Failure> {
     let Some(program) = package.manifest.entries.get(entry) else {
         return Err(Failure::Input(format!("there is no entry '{entry}'")));
     };
@@ -47,10 +51,18 @@ pub(super) fn bind(package: &Package, entry: &str, arguments: &Arguments) -> Res
                 let tensor = random::tensor(name, *dtype, shape, Spread::Weight, seed)?;
                 Ok((name.clone(), tensor))
             };
-            wanted.iter().enumerate().map(one).collect::<Result<_, Failure>>()?
+            wanted
+                .iter()
+                .enumerate()
+                .map(one)
+                .collect::<Result<_, Failure>>()?
         }
     };
-    Ok(Bound { inputs, weights, warnings })
+    Ok(Bound {
+        inputs,
+        weights,
+        warnings,
+    })
 }
 
 /// Element type and shape.
@@ -62,7 +74,10 @@ fn inputs(entry: &Entry, sources: &Sources, seed: u64) -> Result<Vec<HostTensor>
     for (name, source) in &sources.by_name {
         let index = position(ports, name).ok_or_else(|| {
             let name = name.escape_default();
-            Failure::Input(format!("--arg {name}: there is no such argument; arguments are:{}", list(ports)))
+            Failure::Input(format!(
+                "--arg {name}: there is no such argument; arguments are:{}",
+                list(ports)
+            ))
         })?;
         if chosen[index].replace(source).is_some() {
             let name = &ports[index].name;
@@ -88,11 +103,17 @@ fn inputs(entry: &Entry, sources: &Sources, seed: u64) -> Result<Vec<HostTensor>
     let mut tensors = Vec::new();
     for (index, (port, source)) in ports.iter().zip(chosen).enumerate() {
         let shape = static_shape(&port.name, &port.shape)?;
-        let failed = |source| Failure::Tensor { path: port.name.clone(), source };
+        let failed = |source| Failure::Tensor {
+            path: port.name.clone(),
+            source,
+        };
         let tensor = match source.or(sources.otherwise.as_ref()) {
-            Some(Source::File(path)) => HostTensor::read_npy(path).map_err(|source| {
-                Failure::Tensor { path: path.display().to_string(), source }
-            })?,
+            Some(Source::File(path)) => {
+                HostTensor::read_npy(path).map_err(|source| Failure::Tensor {
+                    path: path.display().to_string(),
+                    source,
+                })?
+            }
             Some(Source::Zeros) => HostTensor::zeros(port.dtype, shape.clone()).map_err(failed)?,
             Some(Source::Random) | None => {
                 let seed = seed.wrapping_add(index as u64);
@@ -117,10 +138,12 @@ fn inputs(entry: &Entry, sources: &Sources, seed: u64) -> Result<Vec<HostTensor>
 fn position(ports: &[Port], name: &str) -> Option<usize> {
     let called = |name: &str| ports.iter().position(|port| port.name == name);
     let numbered = ports.iter().all(|port| port.name.starts_with("arg"));
-    called(name).or_else(|| called(&format!("arg{name}"))).or_else(|| {
-        let index: usize = name.parse().ok()?;
-        (!numbered && index < ports.len()).then_some(index)
-    })
+    called(name)
+        .or_else(|| called(&format!("arg{name}")))
+        .or_else(|| {
+            let index: usize = name.parse().ok()?;
+            (!numbered && index < ports.len()).then_some(index)
+        })
 }
 
 fn list(ports: &[Port]) -> String {
@@ -138,16 +161,28 @@ fn describe(port: &Port) -> String {
 
 fn static_shape(name: &str, shape: &[Expr]) -> Result<Vec<usize>, Failure> {
     let dim = |expr: &Expr| {
-        let size = expr.as_constant().and_then(|size| usize::try_from(size).ok());
-        size.ok_or_else(|| Failure::Input(format!("'{name}' has the symbolic size {expr}, which kforge-run cannot set")))
+        let size = expr
+            .as_constant()
+            .and_then(|size| usize::try_from(size).ok());
+        size.ok_or_else(|| {
+            Failure::Input(format!(
+                "'{name}' has the symbolic size {expr}, which kforge-run cannot set"
+            ))
+        })
     };
     shape.iter().map(dim).collect()
 }
 
 /// The weights that an entry uses, or `init` before it.
 fn weight_types(package: &Package, entry: &Entry) -> Result<BTreeMap<String, Type>, Failure> {
-    let init = package.manifest.entries.get(kforge_runtime::manifest::INIT_ENTRY);
-    let steps = entry.steps.iter().chain(init.iter().flat_map(|init| &init.steps));
+    let init = package
+        .manifest
+        .entries
+        .get(kforge_runtime::manifest::INIT_ENTRY);
+    let steps = entry
+        .steps
+        .iter()
+        .chain(init.iter().flat_map(|init| &init.steps));
     let used: Vec<BufferId> = steps
         .flat_map(|Step::Dispatch(dispatch)| &dispatch.args)
         .map(|argument| argument.buffer)
@@ -155,7 +190,11 @@ fn weight_types(package: &Package, entry: &Entry) -> Result<BTreeMap<String, Typ
         .collect();
     let mut weights = BTreeMap::new();
     for id in used {
-        let Some(buffer) = package.manifest.buffer(id).filter(|it| it.role == Role::Weight) else {
+        let Some(buffer) = package
+            .manifest
+            .buffer(id)
+            .filter(|it| it.role == Role::Weight)
+        else {
             continue;
         };
         let shape = static_shape(&buffer.name, &buffer.shape)?;

@@ -19,7 +19,11 @@ use melior::{
 use super::Failure;
 
 /// Reads, lowers and serialises a module.
-pub(super) fn lower(path: &Path, device: &DeviceDescription, seed: u64) -> Result<Package, Failure> {
+pub(super) fn lower(
+    path: &Path,
+    device: &DeviceDescription,
+    seed: u64,
+) -> Result<Package, Failure> {
     let source = source(path)?;
     kforge_passes::register();
     let context = kforge_dialect::context();
@@ -36,19 +40,28 @@ pub(super) fn lower(path: &Path, device: &DeviceDescription, seed: u64) -> Resul
             false => Failure::Input(format!("{what}\n{}", messages.join("\n"))),
         }
     };
-    let mut module = Module::parse(&context, &source).ok_or_else(|| failed("the module does not parse"))?;
+    let mut module =
+        Module::parse(&context, &source).ok_or_else(|| failed("the module does not parse"))?;
     // A verdict in a file is a report of somebody's, never a licence.
     ir::remove_attribute(module.as_operation(), attributes::VERIFIED);
     let pipeline = match has_kernels(&module) {
-        true => format!("builtin.module(kforge-attach-device{{{}}})", device_options(device)),
-        false => format!("builtin.module(kforge-default-pipeline{{{}}})", device_options(device)),
+        true => format!(
+            "builtin.module(kforge-attach-device{{{}}})",
+            device_options(device)
+        ),
+        false => format!(
+            "builtin.module(kforge-default-pipeline{{{}}})",
+            device_options(device)
+        ),
     };
     let manager = PassManager::new(&context);
     // A pipeline that does not parse is an empty one that succeeds.
     parse_pass_pipeline(manager.as_operation_pass_manager(), &pipeline)
         .map_err(|error| failed(&format!("the pipeline {pipeline} does not parse: {error}")))?;
     let plan = manager.as_operation_pass_manager().to_string();
-    manager.run(&mut module).map_err(|_| failed("the module cannot be lowered"))?;
+    manager
+        .run(&mut module)
+        .map_err(|_| failed("the module cannot be lowered"))?;
     let options = Options { plan, seed };
     let serialized = serialize::package(module.as_operation(), &options)
         .map_err(|error| Failure::Input(error.to_string()))?;
@@ -57,14 +70,21 @@ pub(super) fn lower(path: &Path, device: &DeviceDescription, seed: u64) -> Resul
 
 fn source(path: &Path) -> Result<String, Failure> {
     let limits = scan::Limits::default();
-    let failed = |source| Failure::Read { path: path.to_path_buf(), source };
+    let failed = |source| Failure::Read {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     // One byte more than allowed is enough for the scan to refuse it.
-    file.take((limits.mib << 20) + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take((limits.mib << 20) + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     let shown = path.display().to_string();
     if bytes.starts_with(b"ML\xefR") {
-        let message = format!("'{shown}' is bytecode, which is not read from files; convert it with kforge-opt");
+        let message = format!(
+            "'{shown}' is bytecode, which is not read from files; convert it with kforge-opt"
+        );
         return Err(Failure::Input(message));
     }
     scan::check(&bytes, &limits).map_err(|refused| Failure::Input(refused.located(&shown)))?;
@@ -83,7 +103,10 @@ fn message(diagnostic: &Diagnostic) -> Option<String> {
         DiagnosticSeverity::Remark => return None,
     };
     let location = diagnostic.location().to_string();
-    let place = location.trim_start_matches("loc(").trim_end_matches(')').replace('"', "");
+    let place = location
+        .trim_start_matches("loc(")
+        .trim_end_matches(')')
+        .replace('"', "");
     let mut text = format!("{place}: {severity}: {diagnostic}");
     for index in 0..diagnostic.note_count() {
         let note = diagnostic.note(index).ok().as_ref().and_then(message);
@@ -115,12 +138,16 @@ fn device_options(device: &DeviceDescription) -> String {
         ("features", device.features.join("+")),
     ];
     let shapes = device.matrix_shapes.iter();
-    let shapes: Vec<String> =
-        shapes.map(|it| format!("{}x{}x{}:{}:{}", it.m, it.n, it.k, it.ab, it.cr)).collect();
+    let shapes: Vec<String> = shapes
+        .map(|it| format!("{}x{}x{}:{}:{}", it.m, it.n, it.k, it.ab, it.cr))
+        .collect();
     options.push(("matrix-shapes", shapes.join("+")));
     let fixed = device.subgroup_min == device.subgroup_max;
     let mut number = |name, value: u64| options.push((name, value.to_string()));
-    number("subgroup-size", if fixed { device.subgroup_min.into() } else { 0 });
+    number(
+        "subgroup-size",
+        if fixed { device.subgroup_min.into() } else { 0 },
+    );
     match device.target {
         Target::Gpu => {
             number("workgroup-memory", device.workgroup_memory.into());
@@ -139,7 +166,10 @@ fn device_options(device: &DeviceDescription) -> String {
         }
     }
     let texts = options.into_iter().filter(|(_, value)| !value.is_empty());
-    texts.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    texts
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A driver's name for a device, without what pipeline text gives a meaning.
@@ -157,9 +187,15 @@ mod tests {
 
     #[test]
     fn a_device_name_cannot_add_passes() {
-        let device = DeviceDescription { name: "llvmpipe (LLVM 15) },cse{x=".into(), ..Default::default() };
+        let device = DeviceDescription {
+            name: "llvmpipe (LLVM 15) },cse{x=".into(),
+            ..Default::default()
+        };
         let options = device_options(&device);
-        assert!(options.contains("name=llvmpipe--LLVM-15----cse-x- "), "{options}");
+        assert!(
+            options.contains("name=llvmpipe--LLVM-15----cse-x- "),
+            "{options}"
+        );
         assert!(!options.contains(['{', '}', ',']), "{options}");
     }
 }

@@ -84,12 +84,21 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let names = output::names(&package, &entry);
-    let report = report::Report::new(&entry, device.description(), &verdict, &names, &result, &files);
+    let report = report::Report::new(
+        &entry,
+        device.description(),
+        &verdict,
+        &names,
+        &result,
+        &files,
+    );
     let text = match arguments.json {
         true => report.json()?,
         false => report.text(),
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Output)
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)
 }
 
 /// A package from a folder, or from a module that is lowered for the device.
@@ -113,7 +122,11 @@ fn load(input: &Path, device: &Device, seed: u64) -> Result<Package, Failure> {
 /// The entry asked for, or the only one.
 fn entry(package: &Package, wanted: Option<&str>) -> Result<String, Failure> {
     let entries = &package.manifest.entries;
-    let known: Vec<&str> = entries.keys().map(String::as_str).filter(|name| *name != "init").collect();
+    let known: Vec<&str> = entries
+        .keys()
+        .map(String::as_str)
+        .filter(|name| *name != "init")
+        .collect();
     match (wanted, known.as_slice()) {
         (Some(name), _) if entries.contains_key(name) => Ok(name.to_owned()),
         (Some(name), _) => Err(Failure::Input(format!(

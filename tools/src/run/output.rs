@@ -13,7 +13,9 @@ use super::Failure;
 /// Names of an entry's results, in order.
 pub(super) fn names(package: &Package, entry: &str) -> Vec<String> {
     let entry = package.manifest.entries.get(entry);
-    entry.map_or_else(Vec::new, |entry| entry.outputs.iter().map(|port| port.name.clone()).collect())
+    entry.map_or_else(Vec::new, |entry| {
+        entry.outputs.iter().map(|port| port.name.clone()).collect()
+    })
 }
 
 /// Writes `result.N.npy` for every result and returns the paths.
@@ -28,9 +30,11 @@ pub(super) fn write(folder: &Path, results: &[HostTensor]) -> Result<Vec<PathBuf
         let path = folder.join(format!("result.{index}.npy"));
         // An interrupted run leaves the old file or none, never half of one.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed(folder))?;
-        file.write_all(&tensor.to_npy_bytes()).map_err(failed(&path))?;
+        file.write_all(&tensor.to_npy_bytes())
+            .map_err(failed(&path))?;
         file.as_file().sync_all().map_err(failed(&path))?;
-        file.persist(&path).map_err(|error| failed(&path)(error.error))?;
+        file.persist(&path)
+            .map_err(|error| failed(&path)(error.error))?;
         paths.push(path);
     }
     Ok(paths)

@@ -34,25 +34,34 @@ pub(super) fn tensor(
         Dtype::I64 => DType::I64,
         Dtype::Bool => DType::Bool,
         Dtype::I8 | Dtype::U8 => {
-            let message = format!("'{name}' is {dtype}, for which there are no random values; give a file");
+            let message =
+                format!("'{name}' is {dtype}, for which there are no random values; give a file");
             return Err(Failure::Input(message));
         }
     };
     // The case generator works on programs; one that only returns its input will do.
     let program = Program {
         name: name.to_owned(),
-        inputs: vec![Input { name: name.to_owned(), ty: TensorType::new(element, shape) }],
+        inputs: vec![Input {
+            name: name.to_owned(),
+            ty: TensorType::new(element, shape),
+        }],
         nodes: Vec::new(),
         outputs: vec![ValueId(0)],
     };
     let arrays = generate(&program, Values::Normal, seed)
         .map_err(|error| Failure::Input(format!("'{name}': {error}")))?;
-    let mut values = arrays.into_iter().next().map_or_else(Vec::new, |array| array.value);
+    let mut values = arrays
+        .into_iter()
+        .next()
+        .map_or_else(Vec::new, |array| array.value);
     if spread == Spread::Weight && dtype.is_float() {
         values.iter_mut().for_each(|value| *value *= WEIGHT_SCALE);
     }
-    HostTensor::from_f64(dtype, shape, &values)
-        .map_err(|source| Failure::Tensor { path: name.to_owned(), source })
+    HostTensor::from_f64(dtype, shape, &values).map_err(|source| Failure::Tensor {
+        path: name.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -64,13 +73,18 @@ mod tests {
         let make = |spread, seed| tensor("x", Dtype::F32, &[64], spread, seed).unwrap();
         assert_eq!(make(Spread::Input, 1), make(Spread::Input, 1));
         assert_ne!(make(Spread::Input, 1), make(Spread::Input, 2));
-        let largest = make(Spread::Weight, 1).to_f64_vec().into_iter().fold(0.0, f64::max);
+        let largest = make(Spread::Weight, 1)
+            .to_f64_vec()
+            .into_iter()
+            .fold(0.0, f64::max);
         assert!(largest > 0.0 && largest < 0.2, "{largest}");
     }
 
     #[test]
     fn integers_index_small_tables() {
-        let values = tensor("i", Dtype::I32, &[100], Spread::Input, 3).unwrap().to_f64_vec();
+        let values = tensor("i", Dtype::I32, &[100], Spread::Input, 3)
+            .unwrap()
+            .to_f64_vec();
         assert!(values.iter().all(|value| (0.0..8.0).contains(value)));
     }
 }

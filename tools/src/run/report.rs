@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use kforge_runtime::{DeviceDescription, HostTensor, RunResult, execute::{DispatchTime, Spread, TotalTime, format_ms}};
+use kforge_runtime::{
+    DeviceDescription, HostTensor, RunResult,
+    execute::{DispatchTime, Spread, TotalTime, format_ms},
+};
 use serde::Serialize;
 
 use super::{Failure, verify::Outcome};
@@ -120,7 +123,8 @@ impl<'r> Report<'r> {
             ),
         };
         for result in &self.results {
-            let number = |value: Option<f64>| value.map_or_else(|| "none".into(), |it| format!("{it:.6}"));
+            let number =
+                |value: Option<f64>| value.map_or_else(|| "none".into(), |it| format!("{it:.6}"));
             let dims: Vec<String> = result.shape.iter().map(usize::to_string).collect();
             let _ = write!(
                 text,
@@ -146,10 +150,15 @@ impl<'r> Report<'r> {
                 (Some(spread), _) => spread_text(spread),
                 (None, why) => format!("no time: {}", why.as_deref().unwrap_or("unknown")),
             };
-            let _ = writeln!(text, "{} [{}] {x}x{y}x{z} workgroups, {time}", dispatch.stage, dispatch.kernel);
+            let _ = writeln!(
+                text,
+                "{} [{}] {x}x{y}x{z} workgroups, {time}",
+                dispatch.stage, dispatch.kernel
+            );
         }
         let total = &self.total;
-        let spread = |spread: &Option<Spread>| spread.as_ref().map_or_else(|| "none".into(), spread_text);
+        let spread =
+            |spread: &Option<Spread>| spread.as_ref().map_or_else(|| "none".into(), spread_text);
         let _ = writeln!(
             text,
             "upload {}, submit {}, GPU {}, download {}",
@@ -176,7 +185,11 @@ fn spread_text(spread: &Spread) -> String {
 impl<'r> Summary<'r> {
     fn of(name: &'r str, tensor: &HostTensor, file: Option<&'r PathBuf>) -> Self {
         let values = tensor.to_f64_vec();
-        let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let finite: Vec<f64> = values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
         let mean = finite.iter().sum::<f64>() / finite.len() as f64;
         Self {
             name,
@@ -199,7 +212,10 @@ mod tests {
     fn summaries_leave_out_what_is_not_finite() {
         let tensor = HostTensor::from_f32(&[4], &[1.0, f32::NAN, -3.0, f32::INFINITY]).unwrap();
         let summary = Summary::of("r", &tensor, None);
-        assert_eq!((summary.min, summary.max, summary.mean), (Some(-3.0), Some(1.0), Some(-1.0)));
+        assert_eq!(
+            (summary.min, summary.max, summary.mean),
+            (Some(-3.0), Some(1.0), Some(-1.0))
+        );
         assert_eq!(summary.not_finite, 2);
         let empty = HostTensor::from_f32(&[0], &[]).unwrap();
         assert_eq!(Summary::of("r", &empty, None).mean, None);

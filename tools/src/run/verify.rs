@@ -26,14 +26,23 @@ pub(super) fn verify(
     let subject = match Subject::of_package(package, entry) {
         Ok(subject) => subject,
         Err(error @ (SubjectError::NoProgram(_) | SubjectError::NoSpec(_))) => {
-            return Ok(Outcome { verdict: None, missing: Some(error.to_string()) });
+            return Ok(Outcome {
+                verdict: None,
+                missing: Some(error.to_string()),
+            });
         }
         Err(error) => return Err(Failure::Input(error.to_string())),
     };
-    let options = Options { seed, ..Options::default() };
+    let options = Options {
+        seed,
+        ..Options::default()
+    };
     let verdict = kforge_verify::verify(&subject, device, exec, &options);
     if verdict.passed {
-        return Ok(Outcome { verdict: Some(verdict), missing: None });
+        return Ok(Outcome {
+            verdict: Some(verdict),
+            missing: None,
+        });
     }
     let reasons: Vec<String> = verdict.failures.iter().map(sentence).collect();
     Err(Failure::Refused(match reasons.is_empty() {
@@ -43,10 +52,16 @@ pub(super) fn verify(
 }
 
 fn sentence(refusal: &Refusal) -> String {
-    let values = refusal.values.as_ref().map_or_else(String::new, |values| format!(", {values} values"));
+    let values = refusal
+        .values
+        .as_ref()
+        .map_or_else(String::new, |values| format!(", {values} values"));
     let knobs = match refusal.knobs.is_empty() {
         true => String::new(),
         false => format!(" [knobs: {}]", refusal.knobs),
     };
-    format!("stage '{}' ({:?}{values}): {}{knobs}", refusal.stage, refusal.reason, refusal.detail)
+    format!(
+        "stage '{}' ({:?}{values}): {}{knobs}",
+        refusal.stage, refusal.reason, refusal.detail
+    )
 }

@@ -2,12 +2,7 @@
 //! bounded by 32 GiB, its header by the safetensors crate (100 MB), and only the
 //! tensors a program asks for are copied out.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use kforge_runtime::{Dtype, HostTensor};
 use safetensors::{Dtype as FileDtype, SafeTensors};
@@ -40,21 +35,33 @@ pub(super) fn read(
                 view.shape()
             )));
         }
-        let tensor = HostTensor::new(*dtype, shape.clone(), view.data().to_vec())
-            .map_err(|source| Failure::Tensor { path: name.clone(), source })?;
+        let tensor =
+            HostTensor::new(*dtype, shape.clone(), view.data().to_vec()).map_err(|source| {
+                Failure::Tensor {
+                    path: name.clone(),
+                    source,
+                }
+            })?;
         tensors.insert(name.clone(), tensor);
     }
     Ok(tensors)
 }
 
 fn contents(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |source| Failure::Read { path: path.to_path_buf(), source };
+    let failed = |source| Failure::Read {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
         let path = path.display();
-        return Err(Failure::Input(format!("'{path}' has more than {MAX_BYTES} bytes, the limit")));
+        return Err(Failure::Input(format!(
+            "'{path}' has more than {MAX_BYTES} bytes, the limit"
+        )));
     }
     Ok(bytes)
 }
