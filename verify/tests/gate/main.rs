@@ -1,0 +1,208 @@
+//! The gate on hand-made packages: what it refuses, why, and in which words.
+//!
+//! Without an adapter the tests fail: nothing was shown.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+mod package;
+mod programs;
+
+use kforge_oracle::Level;
+use kforge_verify::{Options, Reason, Scope};
+use package::{SUM, TWICE, package, refusal, verdict};
+
+#[test]
+fn a_right_package_passes() {
+    for cases in [Level::Quick, Level::Full] {
+        let options = Options {
+            cases,
+            ..Options::default()
+        };
+        let verdict = verdict(&package(SUM, TWICE), &options);
+        assert!(verdict.passed, "{}", verdict.summary());
+        assert_eq!(verdict.levels, ["L0", "L2"]);
+        assert!(verdict.worst_ratio <= 1.0);
+        for scope in [Scope::Program, Scope::Kernel, Scope::Function] {
+            assert!(verdict.checks.iter().any(|check| check.scope == scope));
+        }
+        assert!(verdict.summary().starts_with("verified L0+L2 on '"));
+    }
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_place() {
+    let wrong = SUM.replace("a[i] + b[i]", "a[i] + b[i] * select(1.0, 1.001, i == 37u)");
+    let failure = refusal(&package(&wrong, TWICE));
+    assert_eq!(failure.reason, Reason::NumericMismatch);
+    assert_eq!(
+        (failure.stage.as_str(), failure.scope),
+        ("sum", Scope::Kernel)
+    );
+    assert_eq!(failure.knobs, "tile=64");
+    assert!(failure.detail.contains("element [37] is "), "{failure:?}");
+    assert!(failure.detail.contains("expected") && failure.detail.contains("within"));
+}
+
+#[test]
+fn a_nan_is_refused() {
+    // Zero through zero, of which no compiler knows.
+    let wrong = SUM.replace(
+        "a[i] + b[i]",
+        "a[i] + b[i] + select(0.0, (b[i] - b[i]) / (a[i] - a[i]), i == 3u)",
+    );
+    let failure = refusal(&package(&wrong, TWICE));
+    assert_eq!(failure.reason, Reason::NumericMismatch);
+    assert!(failure.detail.contains("1 NaN or infinite"), "{failure:?}");
+}
+
+#[test]
+fn an_output_of_nan_alone_is_refused() {
+    let wrong = SUM.replace("a[i] + b[i]", "(b[i] - b[i]) / (a[i] - a[i])");
+    assert_eq!(
+        refusal(&package(&wrong, TWICE)).reason,
+        Reason::NumericMismatch
+    );
+}
+
+#[test]
+fn a_partial_write_is_refused() {
+    let failure = refusal(&package(&SUM.replace("i < 100u", "i < 99u"), TWICE));
+    assert_eq!(failure.reason, Reason::Poison);
+    assert!(
+        failure
+            .detail
+            .contains("1 elements of buffer 's' were never written, first at byte 396")
+    );
+}
+
+#[test]
+fn a_kernel_that_does_nothing_is_refused() {
+    let failure = refusal(&package(&SUM.replace("i < 100u", "i > 1000u"), TWICE));
+    assert_eq!(failure.reason, Reason::Poison);
+    assert!(
+        failure
+            .detail
+            .contains("100 elements of buffer 's' were never written")
+    );
+}
+
+#[test]
+fn a_write_behind_the_end_is_refused() {
+    let failure = refusal(&package(&SUM.replace("i < 100u", "i < 101u"), TWICE));
+    assert_eq!(failure.reason, Reason::Poison);
+    assert!(
+        failure
+            .detail
+            .contains("buffer 's' was written behind its end, at byte 400"),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn reading_the_padding_is_refused_even_where_max_hides_the_nan() {
+    let shown = SUM.replace("a[i] + b[i]", "a[i] + b[i] + 1e-30 * a[i + 1u]");
+    let failure = refusal(&package(&shown, TWICE));
+    assert_eq!(failure.reason, Reason::NumericMismatch, "{failure:?}");
+    // NaN disappears in the comparison; 1e30 does not.
+    let hidden = SUM.replace(
+        "a[i] + b[i]",
+        "a[i] + b[i] + select(0.0, 1.0, a[i + 1u] > 1e29)",
+    );
+    let failure = refusal(&package(&hidden, TWICE));
+    assert_eq!(failure.reason, Reason::Determinism, "{failure:?}");
+    assert!(failure.detail.contains("other padding"), "{failure:?}");
+}
+
+#[test]
+fn a_result_that_depends_on_what_was_in_its_buffer_is_refused() {
+    let wrong = SUM.replace(
+        "s[i] = a[i] + b[i]",
+        "let old = s[i]; s[i] = select(a[i] + b[i], 0.0, old > 1e29)",
+    );
+    assert!(!verdict(&package(&wrong, TWICE), &Options::default()).passed);
+}
+
+#[test]
+fn special_values_and_constants_are_refused() {
+    for wrong in [
+        "select(a[i] + b[i], 1e4, a[i] + b[i] > 1e2)",
+        "0.0",
+        "1e-30",
+        "f32(i32(a[i] + b[i]))",
+        "a[i]",
+        "unpack2x16float(pack2x16float(vec2(a[i] + b[i], 0.0))).x",
+    ] {
+        let kernel = SUM.replace("a[i] + b[i]", wrong);
+        let failure = refusal(&package(&kernel, TWICE));
+        assert_eq!(failure.reason, Reason::NumericMismatch, "{wrong}");
+    }
+}
+
+#[test]
+fn a_kernel_that_does_not_compile_is_an_execution_refusal() {
+    let failure = refusal(&package(&SUM.replace("a[i] + b[i]", "a[i] + q"), TWICE));
+    assert_eq!(failure.reason, Reason::Execution);
+    assert!(failure.detail.contains("stage 'sum'"), "{failure:?}");
+}
+
+#[test]
+fn a_run_beyond_its_deadline_is_refused() {
+    let slow = SUM.replace(
+        "s[i] = a[i] + b[i]",
+        "var t = 0.0; for (var k = 0u; k < 60000u; k++) { t = t * 0.5 + a[(i + k) % 100u]; } s[i] = t",
+    );
+    let mut package = package(&slow, TWICE);
+    package::dispatch_of(&mut package, 0).workgroups = [2, 128, 1].map(Into::into);
+    let options = Options {
+        timeout_ms: 1,
+        ..Options::default()
+    };
+    let verdict = verdict(&package, &options);
+    let failure = &verdict.failures[0];
+    assert_eq!(failure.reason, Reason::Execution);
+    assert!(
+        failure.detail.contains("not finished after 1 ms"),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn tolerances_only_tighten() {
+    // Right to 2e-3 of the sum: inside a loose tolerance, outside the bound.
+    let close = package(&SUM.replace("a[i] + b[i]", "(a[i] + b[i]) * 1.001"), TWICE);
+    let loose = Options {
+        atol: Some(1e-1),
+        rtol: Some(1e-1),
+        ..Options::default()
+    };
+    let refused = verdict(&close, &loose);
+    assert!(!refused.passed && refused.levels.is_empty());
+    assert_eq!(refused.failures[0].reason, Reason::OnlyWithinTolerance);
+    // The right package within a tolerance of nothing: its sums are rounded.
+    let right = package(SUM, TWICE);
+    assert!(verdict(&right, &loose).passed);
+    let exact = Options {
+        atol: Some(0.0),
+        rtol: Some(0.0),
+        ..Options::default()
+    };
+    let refused = verdict(&right, &exact);
+    assert_eq!(
+        refused.failures[0].reason,
+        Reason::NumericMismatch,
+        "{}",
+        refused.summary()
+    );
+}
+
+#[test]
+fn a_refused_stage_hides_no_other() {
+    let wrong = |kernel: &str| kernel.replace("i < 100u", "i < 99u");
+    let verdict = verdict(&package(&wrong(SUM), &wrong(TWICE)), &Options::default());
+    let stages: Vec<&str> = verdict
+        .failures
+        .iter()
+        .map(|it| it.stage.as_str())
+        .collect();
+    assert_eq!(stages, ["sum", "twice"]);
+}
