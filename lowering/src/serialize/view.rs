@@ -42,7 +42,7 @@ impl Shape {
         )?;
         let sizes = (0..memref.rank())
             .map(|index| match memref.dim_size(index) {
-                Ok(DimSize::Static(size)) => Ok(size as u64),
+                Ok(DimSize::Static(size)) => Ok(size),
                 _ => Err("has a dynamic size; only static shapes can be serialised".to_owned()),
             })
             .collect::<Result<Vec<_>, _>>()?;
