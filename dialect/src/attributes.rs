@@ -2,7 +2,7 @@
 //! An unknown one is refused, so that a misspelt name never passes in silence.
 
 use melior::ir::{
-    Attribute, BlockLike, OperationRef,
+    Attribute, OperationRef,
     attribute::{
         ArrayAttribute, BoolAttribute, DictionaryAttribute, IntegerAttribute, StringAttribute,
     },
@@ -96,8 +96,7 @@ fn check_name(operation: OperationRef, value: Attribute) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether an op before this one has the name: anywhere in the function, or,
-/// for kernels and whatever else is in no function, beside it.
+/// Whether an op before this one in its function has the name.
 fn is_taken(operation: OperationRef, name: &str) -> bool {
     let has_name = |other: OperationRef| other.attribute(NAME).ok().and_then(text) == Some(name);
     let mut parent = operation.parent_operation();
@@ -120,13 +119,7 @@ fn is_taken(operation: OperationRef, name: &str) -> bool {
         });
         return taken;
     }
-    let mut other = operation.block().and_then(|block| block.first_operation());
-    while let Some(earlier) = other.filter(|earlier| *earlier != operation) {
-        if has_name(earlier) {
-            return true;
-        }
-        other = earlier.next_in_block();
-    }
+    // Kernels are in no function; those of one stage share its name.
     false
 }
 

@@ -18,7 +18,7 @@ use kforge_lowering::{
     gpu,
     serialize::{self, Serialized},
 };
-use kforge_oracle::{attention_shapes, matmul_shapes, row_shapes};
+use kforge_oracle::{Level, attention_shapes, matmul_shapes, row_shapes};
 use kforge_verify::{Runnable, Variant};
 use melior::{
     Context,
@@ -35,17 +35,25 @@ use melior::{
 
 use crate::{select, verify::VerifyError};
 
+/// Shapes per kernel with quick cases, spread over the whole list.
+const QUICK_SHAPES: usize = 6;
+
 /// The units of `entry` at other shapes, each distinct kernel once.
 pub fn of_units(
     device: &Device,
     serialized: &Serialized,
     entry: &str,
+    cases: Level,
 ) -> Result<Vec<Variant>, VerifyError> {
     let context = kforge_dialect::context();
     let mut seen = HashSet::new();
     let mut variants = Vec::new();
     for unit in serialized.units.iter().filter(|unit| unit.entry == entry) {
-        let Some(spec) = unit.spec.as_deref().and_then(|spec| Module::parse(&context, spec)) else {
+        let Some(spec) = unit
+            .spec
+            .as_deref()
+            .and_then(|spec| Module::parse(&context, spec))
+        else {
             continue;
         };
         let ops: Vec<OperationRef> = select::functions(spec.as_operation())
@@ -57,10 +65,18 @@ pub fn of_units(
         if !seen.insert(knobs_key(op)) {
             continue;
         }
-        for types in shapes(op) {
+        let all = shapes(op);
+        let stride = match cases {
+            Level::Quick => all.len().div_ceil(QUICK_SHAPES).max(1),
+            Level::Full => 1,
+        };
+        for types in all.into_iter().step_by(stride) {
             let text: Vec<String> = types.iter().map(ToString::to_string).collect();
             let stage = format!("{} at ({})", unit.stage, text.join(", "));
-            let failed = |reason: String| VerifyError::Shape { stage: stage.clone(), reason };
+            let failed = |reason: String| VerifyError::Shape {
+                stage: stage.clone(),
+                reason,
+            };
             let module = rebuild(&context, op, &types, device).map_err(&failed)?;
             let lowered = serialize::package(module.as_operation(), &serialize::Options::default())
                 .map_err(|error| failed(error.to_string()))?;
@@ -116,7 +132,11 @@ fn matmul(op: Matmul) -> Vec<Vec<TensorType>> {
         return Vec::new();
     };
     let element = signature.a.element;
-    let tile = (schedule.tile_m as usize, schedule.tile_n as usize, schedule.tile_k as usize);
+    let tile = (
+        schedule.tile_m as usize,
+        schedule.tile_n as usize,
+        schedule.tile_k as usize,
+    );
     let fixed = |dims: &[usize]| {
         let dims: Vec<u64> = dims.iter().map(|size| *size as u64).collect();
         TensorType::fixed(&dims, element)
@@ -125,8 +145,16 @@ fn matmul(op: Matmul) -> Vec<Vec<TensorType>> {
         .into_iter()
         .map(|(m, n, k)| {
             let mut types = vec![
-                if signature.transpose_a { fixed(&[k, m]) } else { fixed(&[m, k]) },
-                if signature.transpose_b { fixed(&[n, k]) } else { fixed(&[k, n]) },
+                if signature.transpose_a {
+                    fixed(&[k, m])
+                } else {
+                    fixed(&[m, k])
+                },
+                if signature.transpose_b {
+                    fixed(&[n, k])
+                } else {
+                    fixed(&[k, n])
+                },
             ];
             types.extend(signature.bias.is_some().then(|| fixed(&[n])));
             types.extend(signature.residual.is_some().then(|| fixed(&[m, n])));
@@ -136,8 +164,12 @@ fn matmul(op: Matmul) -> Vec<Vec<TensorType>> {
 }
 
 fn rows(op: OperationRef, axis: i64, parameters: &[Option<Value>]) -> Vec<Vec<TensorType>> {
-    let Some(schedule) = RowSchedule::of(op) else { return Vec::new() };
-    let Some(x) = op.operand(0).ok().and_then(ir::tensor_type) else { return Vec::new() };
+    let Some(schedule) = RowSchedule::of(op) else {
+        return Vec::new();
+    };
+    let Some(x) = op.operand(0).ok().and_then(ir::tensor_type) else {
+        return Vec::new();
+    };
     let element = x.element;
     let last = axis.rem_euclid(x.rank().max(1) as i64) as usize + 1 == x.rank();
     row_shapes(schedule.workgroup_size as usize)
@@ -149,7 +181,11 @@ fn rows(op: OperationRef, axis: i64, parameters: &[Option<Value>]) -> Vec<Vec<Te
             if let Some(place) = dims.get_mut(axis.rem_euclid(x.rank() as i64) as usize) {
                 *place = n;
             }
-            let outer = if last { x.rank().checked_sub(2) } else { Some(x.rank() - 1) };
+            let outer = if last {
+                x.rank().checked_sub(2)
+            } else {
+                Some(x.rank() - 1)
+            };
             if let Some(outer) = outer {
                 dims[outer] = rows;
             }
@@ -172,8 +208,11 @@ fn attention(op: Attention) -> Vec<Vec<TensorType>> {
         .into_iter()
         .map(|shape| {
             let kv = [shape.batch, shape.kv_heads, shape.keys, shape.depth];
-            let mut types =
-                vec![fixed([shape.batch, shape.heads, shape.queries, shape.depth]), fixed(kv), fixed(kv)];
+            let mut types = vec![
+                fixed([shape.batch, shape.heads, shape.queries, shape.depth]),
+                fixed(kv),
+                fixed(kv),
+            ];
             let scores = [shape.batch, 1, shape.queries, shape.keys];
             types.extend(signature.mask.is_some().then(|| fixed(scores)));
             types
@@ -191,7 +230,11 @@ fn rebuild<'c>(
     let location = Location::unknown(context);
     let text = |error: melior::Error| error.to_string();
     let mut module = Module::new(location);
-    ir::set_attribute(module.as_operation(), attributes::DEVICE, device.to_attribute(context));
+    ir::set_attribute(
+        module.as_operation(),
+        attributes::DEVICE,
+        device.to_attribute(context),
+    );
     let inputs: Vec<Type> = types.iter().map(|ty| ty.to_mlir(context)).collect();
     let block = Block::new(&inputs.iter().map(|ty| (*ty, location)).collect::<Vec<_>>());
     let operands: Vec<Value> = (0..inputs.len())
@@ -208,7 +251,10 @@ fn rebuild<'c>(
     let result: Value = copy.result(0).map_err(text)?.into();
     let function = FunctionType::new(context, &inputs, &[result.r#type()]);
     block.append_operation(
-        OperationBuilder::new("func.return", location).add_operands(&[result]).build().map_err(text)?,
+        OperationBuilder::new("func.return", location)
+            .add_operands(&[result])
+            .build()
+            .map_err(text)?,
     );
     let region = Region::new();
     region.append_block(block);
@@ -224,8 +270,11 @@ fn rebuild<'c>(
     module.body().append_operation(function);
     gpu::convert(context, module.as_operation()).map_err(|(_, error)| error.reason())?;
     let manager = PassManager::new(context);
-    parse_pass_pipeline(manager.as_operation_pass_manager(), "builtin.module(canonicalize,cse)")
-        .map_err(text)?;
+    parse_pass_pipeline(
+        manager.as_operation_pass_manager(),
+        "builtin.module(canonicalize,cse)",
+    )
+    .map_err(text)?;
     manager.run(&mut module).map_err(text)?;
     Ok(module)
 }

@@ -2,6 +2,7 @@
 
 use kforge_dialect::device::{Device as Target, Target as Kind};
 use kforge_lowering::serialize::{self, Serialized};
+use kforge_oracle::Level;
 use kforge_runtime::{Device, DeviceChoice, DeviceError, ExecOptions, PackageError};
 use kforge_verify::{Options, Subject, SubjectError, Verdict};
 use melior::ir::OperationRef;
@@ -50,10 +51,11 @@ pub fn subject(
     target: &Target,
     serialized: &Serialized,
     entry: &str,
+    cases: Level,
 ) -> Result<Subject, VerifyError> {
     let mut subject = Subject::of_package(&serialized.package, entry)?;
     if target.target == Kind::Gpu {
-        subject.variants = variants::of_units(target, serialized, entry)?;
+        subject.variants = variants::of_units(target, serialized, entry, cases)?;
     }
     Ok(subject)
 }
@@ -73,7 +75,7 @@ pub fn verify(
 ) -> Result<Vec<(String, Verdict)>, VerifyError> {
     let mut verdicts = Vec::new();
     for entry in serialized.package.manifest.entries.keys() {
-        let subject = subject(target, serialized, entry)?;
+        let subject = subject(target, serialized, entry, options.cases)?;
         let verdict = kforge_verify::verify(&subject, device, exec, options);
         let passed = verdict.passed;
         verdicts.push((entry.clone(), verdict));

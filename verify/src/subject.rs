@@ -75,7 +75,13 @@ impl Runnable {
         let entry = package.manifest.entries.get(UNIT_ENTRY);
         let ports = entry.map_or(&[][..], |entry| &entry.inputs);
         let arguments = ports.iter().map(|port| port.buffer).collect();
-        Ok(Self { stage: unit.stage.clone(), package, entry: UNIT_ENTRY.into(), program, arguments })
+        Ok(Self {
+            stage: unit.stage.clone(),
+            package,
+            entry: UNIT_ENTRY.into(),
+            program,
+            arguments,
+        })
     }
 
     /// The name under which input `index` of the program is bound as a weight;
@@ -91,7 +97,9 @@ impl Runnable {
 fn arguments(package: &Package, entry: &str, program: &Program) -> Option<Vec<BufferId>> {
     let buffers = &package.manifest.buffers;
     let weight = |name: &str| {
-        buffers.iter().position(|buffer| buffer.role == Role::Weight && buffer.name == name)
+        buffers
+            .iter()
+            .position(|buffer| buffer.role == Role::Weight && buffer.name == name)
     };
     let mut ports = package.manifest.entries.get(entry)?.inputs.iter();
     let buffer = |input: &kforge_oracle::Input| match weight(&input.name) {
@@ -114,8 +122,14 @@ impl Subject {
     pub fn of_package(package: &Package, entry: &str) -> Result<Self, SubjectError> {
         let missing = || SubjectError::NoProgram(entry.to_owned());
         let stored = package.program.as_ref().ok_or_else(missing)?;
-        let one = stored.get("function").filter(|_| package.manifest.entries.len() == 1);
-        let of_several = || stored.get("functions").and_then(|functions| functions.get(entry));
+        let one = stored
+            .get("function")
+            .filter(|_| package.manifest.entries.len() == 1);
+        let of_several = || {
+            stored
+                .get("functions")
+                .and_then(|functions| functions.get(entry))
+        };
         let program = read(entry, one.or_else(of_several).ok_or_else(missing)?.clone())?;
         let function = Runnable {
             stage: entry.to_owned(),
@@ -124,8 +138,11 @@ impl Subject {
             arguments: arguments(package, entry, &program).ok_or_else(missing)?,
             program,
         };
-        let listed: Vec<Unit> =
-            package.units()?.into_iter().filter(|unit| unit.entry == entry).collect();
+        let listed: Vec<Unit> = package
+            .units()?
+            .into_iter()
+            .filter(|unit| unit.entry == entry)
+            .collect();
         let units: Vec<Runnable> = listed
             .iter()
             .map(|unit| Runnable::unit(package, unit))

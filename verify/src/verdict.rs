@@ -69,6 +69,8 @@ pub enum Reason {
     NumericMismatch,
     /// Within the user's tolerance, outside the derived bound.
     OnlyWithinTolerance,
+    /// No input led to a bound that says anything.
+    Undecided,
     /// Elements not written, guards overwritten, or padding read.
     Poison,
     /// Two runs differ.
