@@ -21,6 +21,9 @@ pub struct Scaled {
     pub constant: Constant,
     /// Whether every product is the mathematical one.
     pub exact: bool,
+    /// Whether every product that is not exact has the type's full precision: it
+    /// became neither infinite nor subnormal.
+    pub in_range: bool,
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -119,7 +122,11 @@ impl Constant {
 
     /// Every element times `factor`, rounded once to the element type.
     pub fn scaled(&self, factor: f64) -> Option<Scaled> {
-        let mut exact = true;
+        let (mut exact, mut in_range) = (true, true);
+        let least = match self.ty.element {
+            Element::F16 => half::f16::MIN_POSITIVE.to_f64(),
+            _ => f64::from(f32::MIN_POSITIVE),
+        };
         let mut bytes = Vec::with_capacity(self.bytes.len());
         // Two f32 multiply exactly in f64, so the one rounding is the last one.
         for number in self.numbers()? {
@@ -136,12 +143,15 @@ impl Constant {
                     f64::from(rounded)
                 }
             };
-            exact &= rounded == product || product.is_nan();
+            let same = rounded == product || product.is_nan();
+            exact &= same;
+            in_range &= same || (rounded.is_finite() && rounded.abs() >= least);
         }
         let ty = self.ty.clone();
         Some(Scaled {
             constant: Self { ty, bytes },
             exact,
+            in_range,
         })
     }
 }
@@ -185,10 +195,11 @@ mod tests {
             constant(&[2], &[0.75, -1.5])
         );
         assert!(scaled(&[1.5, -3.0], 0.5).exact);
-        assert!(!scaled(&[0.1, 1.0], 0.3_f32.into()).exact);
+        let rounded = scaled(&[0.1, 1.0], 0.3_f32.into());
+        assert!(!rounded.exact && rounded.in_range);
         // Under the least subnormal and over the largest number.
-        assert!(!scaled(&[1e-45, 1.0], 0.5).exact);
-        assert!(!scaled(&[f32::MAX, 1.0], 2.0).exact);
+        assert!(!scaled(&[1e-45, 1.0], 0.5).in_range);
+        assert!(!scaled(&[f32::MAX, 1.0], 2.0).in_range);
     }
 
     #[test]

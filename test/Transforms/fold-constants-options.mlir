@@ -8,11 +8,16 @@
 // INEXACT: arith.constant dense<{{\[\[}}1.000000e-01, 3.000000e-01], [2.000000e-01, 4.000000e-01]]> : tensor<2x2xf32>
 // INEXACT: arith.constant dense<9.997550e-02> : tensor<2x2xf16>
 // INEXACT-NOT: arith.mulf
+// INEXACT: return
 
 // SMALL: remark: 'linalg.transpose' op is not folded: its constant has 4 elements, max-elements is 3
 // SMALL: remark: 'kforge.matmul' op is not folded: its constant has 4 elements, max-elements is 3
 // SMALL: linalg.transpose
 // SMALL: arith.mulf
+
+// Overflow is no rounding.
+// INEXACT-LABEL: func.func @overflow
+// INEXACT: arith.mulf
 
 // NEGATIVE: error: kforge-fold-constants: max-elements is -1, expected at least 0
 // VALUE: 'many'
@@ -28,4 +33,11 @@ func.func @f(%x: tensor<2x2xf32>, %y: tensor<2x2xf16>) -> (tensor<2x2xf32>, tens
   %2 = kforge.matmul %y, %w16 : (tensor<2x2xf16>, tensor<2x2xf16>) -> tensor<2x2xf16>
   %3 = arith.mulf %2, %tenth16 : tensor<2x2xf16>
   return %1, %3 : tensor<2x2xf32>, tensor<2x2xf16>
+}
+func.func @overflow(%x: tensor<2x2xf32>) -> tensor<2x2xf32> {
+  %w = arith.constant dense<3.0e38> : tensor<2x2xf32>
+  %c = arith.constant dense<1.3> : tensor<2x2xf32>
+  %0 = kforge.matmul %x, %w : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  %1 = arith.mulf %0, %c : tensor<2x2xf32>
+  return %1 : tensor<2x2xf32>
 }

@@ -15,8 +15,8 @@
 //! matmul (before activation and residual) is in its constant `b` and bias; a
 //! number that multiplies q or k of an attention is in its `scale`. NaN and
 //! infinities stay. Every product is exact, unless `inexact-scales` allows one
-//! rounding to the element type; one that scales the result differs only where an
-//! intermediate would leave the range of its type.
+//! rounding to the element type, never out of its normal range. Results then differ
+//! only where an intermediate of the matmul leaves the range of its type.
 //! Does nothing when: the product has another reader, an operand is no constant,
 //! or a product is not exact (remarks).
 //! Limits: constants of up to `max-elements` (default 2^20) elements; factors are
@@ -167,13 +167,15 @@ impl Limits {
         let scaled = constant
             .scaled(factor)
             .ok_or_else(|| format!("takes no scale: {what} holds no floats"))?;
-        if scaled.exact || self.inexact {
-            return Ok(scaled.constant);
+        if !scaled.in_range {
+            return Err(format!(
+                "takes no scale: {what} times {factor} leaves the range of {}",
+                constant.ty.element
+            ));
         }
-        Err(format!(
-            "takes no scale: {what} times {factor} leaves the range of {}; inexact-scales=true rounds",
-            constant.ty.element
-        ))
+        // A power of two in range is exact, so `factor` has spoken already.
+        debug_assert!(scaled.exact || self.inexact);
+        Ok(scaled.constant)
     }
 }
 
