@@ -6,8 +6,10 @@ use kforge_verify::Verdict;
 
 /// Writes the verdicts by entry, through a file beside `path` and a rename.
 pub fn write_json(path: &Path, verdicts: &[(String, Verdict)]) -> io::Result<()> {
-    let map: std::collections::BTreeMap<&str, &Verdict> =
-        verdicts.iter().map(|(entry, verdict)| (entry.as_str(), verdict)).collect();
+    let map: std::collections::BTreeMap<&str, &Verdict> = verdicts
+        .iter()
+        .map(|(entry, verdict)| (entry.as_str(), verdict))
+        .collect();
     let text = serde_json::to_string_pretty(&map)?;
     let mut part = path.as_os_str().to_owned();
     part.push(".part");

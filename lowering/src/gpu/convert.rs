@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use kforge_dialect::{Matmul, device::Device, ir};
+use kforge_dialect::{Attention, Matmul, device::Device, ir};
 use melior::{
     Context, IrRewriter,
     ir::{
@@ -17,6 +17,7 @@ use melior::{
 };
 
 use super::{
+    attention_op,
     host::{Host, memref_of},
     kernel::MODULE,
     matmul_op, tensors,
@@ -170,6 +171,9 @@ fn new_function<'c, 'a>(
 fn convert_op<'c, 'a>(host: &mut Host<'c, 'a>, op: OperationRef<'c, 'a>) -> Emitted<()> {
     if let Some(matmul) = Matmul::cast(op) {
         return matmul_op::convert(host, matmul);
+    }
+    if let Some(attention) = Attention::cast(op) {
+        return attention_op::convert(host, attention);
     }
     if tensors::convert(host, op)? {
         return Ok(());

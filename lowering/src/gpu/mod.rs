@@ -2,6 +2,11 @@
 //! host functions that launch them.
 
 mod activation;
+mod attention;
+mod attention_mask;
+mod attention_op;
+mod attention_softmax;
+mod attention_tile;
 mod convert;
 mod host;
 mod kernel;

@@ -12,7 +12,10 @@ use naga::{
 };
 use std::collections::HashMap;
 
-use super::types::{ScalarType, ValueType};
+use super::{
+    depth::name_deep_expressions,
+    types::{ScalarType, ValueType},
+};
 
 /// A module under construction with one entry function.
 pub(super) struct Builder {
@@ -51,6 +54,7 @@ impl Builder {
             body.append(&mut block);
         }
         self.function.body = body;
+        name_deep_expressions(&mut self.function);
         (self.module, self.function, self.immediates)
     }
 

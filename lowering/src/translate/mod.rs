@@ -25,6 +25,7 @@
 
 mod arguments;
 mod builder;
+mod depth;
 mod error;
 mod finish;
 mod kernel;

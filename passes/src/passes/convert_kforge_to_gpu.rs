@@ -27,7 +27,10 @@ pub const PASS: PassDef = PassDef {
     name: "ConvertKForgeToGpu",
     summary: "generate gpu kernels and their launches from kforge ops",
     options: &[],
-    statistics: &[StatisticDef { name: "kernels", description: "kernels generated" }],
+    statistics: &[StatisticDef {
+        name: "kernels",
+        description: "kernels generated",
+    }],
     dialects: &["arith", "func", "gpu", "math", "memref", "scf", "vector"],
     run,
 };

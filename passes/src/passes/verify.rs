@@ -109,10 +109,12 @@ fn run<'c, 'a>(
         )));
     }
     let options = options(pass).map_err(&fail)?;
-    let choice: DeviceChoice =
-        pass.text("device").parse().map_err(|error| fail(format!("{error}")))?;
-    let serialized = serialize::package(module, &serialize::Options::default())
-        .map_err(|error| {
+    let choice: DeviceChoice = pass
+        .text("device")
+        .parse()
+        .map_err(|error| fail(format!("{error}")))?;
+    let serialized =
+        serialize::package(module, &serialize::Options::default()).map_err(|error| {
             error.emit(context, location);
             Failed
         })?;
@@ -143,15 +145,23 @@ fn run<'c, 'a>(
 
 fn options(pass: &PassRun) -> Result<Options, String> {
     if pass.integer("level") != 2 {
-        return Err(format!("level {} is not available; level 2 is", pass.integer("level")));
+        return Err(format!(
+            "level {} is not available; level 2 is",
+            pass.integer("level")
+        ));
     }
     let tolerance = |name: &str| -> Result<Option<f64>, String> {
         let text = pass.text(name);
         if text.is_empty() {
             return Ok(None);
         }
-        let value = text.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0);
-        value.map(Some).ok_or_else(|| format!("{name} is '{text}', expected a number of at least 0"))
+        let value = text
+            .parse::<f64>()
+            .ok()
+            .filter(|value| value.is_finite() && *value >= 0.0);
+        value
+            .map(Some)
+            .ok_or_else(|| format!("{name} is '{text}', expected a number of at least 0"))
     };
     let timeout = pass.integer("timeout-ms");
     Ok(Options {
@@ -180,7 +190,10 @@ fn refuse(module: OperationRef, fallback: Location, entry: &str, failure: &Failu
     } else {
         format!(" [knobs: {}]", failure.knobs)
     };
-    let values = failure.values.as_deref().map_or_else(String::new, |values| format!(", {values} values"));
+    let values = failure
+        .values
+        .as_deref()
+        .map_or_else(String::new, |values| format!(", {values} values"));
     let message = format!(
         "verification refused stage '{}' of '{entry}' ({:?}{values}): {}{knobs}",
         failure.stage, failure.reason, failure.detail
@@ -192,10 +205,19 @@ fn evidence<'c>(context: &'c Context, verdicts: &[(String, Verdict)]) -> Option<
     let (_, first) = verdicts.first()?;
     let text = |text: &str| Attribute::from(StringAttribute::new(context, text));
     let integer = |value: u64| {
-        Attribute::from(IntegerAttribute::new(IntegerType::new(context, 64).into(), value as i64))
+        Attribute::from(IntegerAttribute::new(
+            IntegerType::new(context, 64).into(),
+            value as i64,
+        ))
     };
-    let checks: usize = verdicts.iter().map(|(_, verdict)| verdict.checks.len()).sum();
-    let worst = verdicts.iter().map(|(_, verdict)| verdict.worst_ratio).fold(0.0, f64::max);
+    let checks: usize = verdicts
+        .iter()
+        .map(|(_, verdict)| verdict.checks.len())
+        .sum();
+    let worst = verdicts
+        .iter()
+        .map(|(_, verdict)| verdict.worst_ratio)
+        .fold(0.0, f64::max);
     let entries = [
         ("levels", text(&first.levels.join("+"))),
         ("device", text(&first.device)),
@@ -204,7 +226,9 @@ fn evidence<'c>(context: &'c Context, verdicts: &[(String, Verdict)]) -> Option<
         ("seed", integer(first.seed)),
         ("worst-error-per-bound", text(&format!("{worst:.4}"))),
     ];
-    let entries: Vec<(Identifier, Attribute)> =
-        entries.into_iter().map(|(key, value)| (Identifier::new(context, key), value)).collect();
+    let entries: Vec<(Identifier, Attribute)> = entries
+        .into_iter()
+        .map(|(key, value)| (Identifier::new(context, key), value))
+        .collect();
     Some(DictionaryAttribute::new(context, &entries).into())
 }

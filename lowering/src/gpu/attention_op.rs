@@ -1,0 +1,108 @@
+//! `kforge.attention` to its kernel and launch.
+
+use kforge_dialect::{Attention, schedule::AttentionSchedule};
+use melior::ir::{Value, ValueLike};
+
+use super::{
+    attention::AttentionKernel,
+    host::{Host, memref_of},
+    spec,
+};
+use crate::{LoweringError, emit::Emitted};
+
+/// Emits the kernel of `op` and its launch.
+pub fn convert<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<()> {
+    let operation = op.operation();
+    let result: Value = op.result()?;
+    let result_type = memref_of(operation, result.r#type())?;
+    let kernel = describe(host, op)?;
+    let out = host.allocate(result_type)?;
+    host.bind(result, out);
+    if kernel.batch * kernel.heads * kernel.queries * kernel.value_head == 0 {
+        return Ok(());
+    }
+    if kernel.keys * kernel.head == 0 {
+        let message = format!(
+            "has {} keys of size {}; a kernel needs at least one of both",
+            kernel.keys, kernel.head
+        );
+        return Err(LoweringError::at(operation, message));
+    }
+    let inputs: Vec<Value> = [op.q()?, op.k()?, op.v()?]
+        .into_iter()
+        .chain(op.mask())
+        .collect();
+    let mut arguments: Vec<Value> = inputs
+        .iter()
+        .map(|value| host.buffer(operation, *value))
+        .collect::<Emitted<_>>()?;
+    arguments.push(out);
+    let emission = kernel.emit(&host.kernels)?;
+    let spec = spec::print(host.emit.context, &[operation], &inputs, &[result])?;
+    host.annotate(emission.kernel, operation);
+    host.specify(emission.kernel, &spec);
+    host.launch(&emission.frame, &arguments)
+}
+
+fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<AttentionKernel> {
+    let operation = op.operation();
+    let refused = |message: &str| LoweringError::at(operation, message.into());
+    let signature = op
+        .signature()
+        .ok_or_else(|| refused("has operands that are no ranked tensors"))?;
+    let sizes = |ty: &kforge_dialect::TensorType| -> Emitted<Vec<i64>> {
+        let sizes = ty
+            .sizes()
+            .ok_or_else(|| refused("has a dynamic dimension; only static shapes can be lowered"))?;
+        Ok(sizes.into_iter().map(|size| size as i64).collect())
+    };
+    let (q, k, v) = (
+        sizes(&signature.q)?,
+        sizes(&signature.k)?,
+        sizes(&signature.v)?,
+    );
+    let ([batch, heads, queries, head], [_, kv_heads, keys, _], [.., value_head]) =
+        (&q[..], &k[..], &v[..])
+    else {
+        return Err(refused("has operands that are not of rank 4"));
+    };
+    let mask = match &signature.mask {
+        None => None,
+        Some(mask) => {
+            let own = sizes(mask)?;
+            let mut dims = [1; 4];
+            dims[4 - own.len()..].copy_from_slice(&own);
+            Some(dims)
+        }
+    };
+    let element = signature.q.element;
+    let (depth, value_depth) = (head.unsigned_abs(), value_head.unsigned_abs());
+    let schedule = AttentionSchedule::of(operation).unwrap_or_else(|| {
+        let queries = queries.unsigned_abs();
+        AttentionSchedule::guess(queries, depth, value_depth, element, &host.device)
+    });
+    schedule
+        .check(depth, value_depth, element, &host.device)
+        .map_err(|unfit| {
+            let reasons: Vec<String> = unfit.iter().map(ToString::to_string).collect();
+            LoweringError::at(operation, reasons.join("; "))
+        })?;
+    Ok(AttentionKernel {
+        name: host.unique_name(operation),
+        element,
+        batch: *batch,
+        heads: *heads,
+        kv_heads: *kv_heads,
+        queries: *queries,
+        keys: *keys,
+        head: *head,
+        value_head: *value_head,
+        mask,
+        causal: signature.causal,
+        scale: match signature.scale {
+            Some(scale) => f64::from(scale),
+            None => 1.0 / (*head as f64).max(1.0).sqrt(),
+        },
+        schedule,
+    })
+}

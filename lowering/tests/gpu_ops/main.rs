@@ -1,0 +1,24 @@
+//! Kernels of everything but matmul and attention on a device: do they compute
+//! what their ops mean, whole functions and unit by unit?
+
+#[path = "../numeric/mod.rs"]
+mod numeric;
+
+mod elementwise;
+mod mlp;
+mod movement;
+mod rope;
+mod rows;
+mod structure;
+mod units;
+
+/// A function of the given signature and body.
+fn function(signature: &str, body: &str) -> String {
+    format!("func.func @f{signature} {{\n{body}\n}}")
+}
+
+/// `tensor<..>` of a shape.
+fn tensor(sizes: &[i64], element: &str) -> String {
+    let sizes: String = sizes.iter().map(|size| format!("{size}x")).collect();
+    format!("tensor<{sizes}{element}>")
+}
