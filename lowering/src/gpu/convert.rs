@@ -3,9 +3,9 @@
 //! Every op that computes becomes one unit: one or more kernels, the last of
 //! which carries what the unit implements. Reshapes are views and cost nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use kforge_dialect::{Attention, Matmul, device::Device, ir};
+use kforge_dialect::{Attention, Matmul, Mlp, Rope, device::Device, ir};
 use melior::{
     Context, IrRewriter,
     ir::{
@@ -18,9 +18,10 @@ use melior::{
 
 use super::{
     attention_op,
+    group::{Place, Plan, key},
     host::{Host, memref_of},
     kernel::MODULE,
-    matmul_op, tensors,
+    matmul_op, mlp_op, rope, row_op, tensors, unit,
 };
 use crate::{
     LoweringError,
@@ -128,10 +129,18 @@ fn convert_function<'c, 'a>(
             .map_err(|error| (function, error.into()))?;
         host.bind(*value, buffer.into());
     }
+    // Which ops share a kernel is decided before any is converted.
+    let plan = Plan::new(ops, device.storage_buffers as usize);
+    let order: HashMap<usize, usize> = ops.iter().map(|op| key(*op)).zip(0..).collect();
     for op in ops {
         host.emit.location = op.location();
         host.kernels.location = op.location();
-        convert_op(&mut host, *op).map_err(|error| (*op, error))?;
+        match plan.of(*op) {
+            Place::Absorbed => Ok(()),
+            Place::Root(group) => unit::convert(&mut host, group, &order),
+            Place::Alone => convert_op(&mut host, *op),
+        }
+        .map_err(|error| (*op, error))?;
     }
     let results: Vec<Value> = terminator
         .operands()
@@ -175,7 +184,13 @@ fn convert_op<'c, 'a>(host: &mut Host<'c, 'a>, op: OperationRef<'c, 'a>) -> Emit
     if let Some(attention) = Attention::cast(op) {
         return attention_op::convert(host, attention);
     }
-    if tensors::convert(host, op)? {
+    if let Some(mlp) = Mlp::cast(op) {
+        return mlp_op::convert(host, mlp);
+    }
+    if let Some(rope) = Rope::cast(op) {
+        return rope::convert(host, rope);
+    }
+    if row_op::convert(host, op)? || tensors::convert(host, op)? {
         return Ok(());
     }
     Err(LoweringError::at(

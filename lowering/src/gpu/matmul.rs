@@ -41,7 +41,9 @@ pub struct MatmulKernel {
     pub transpose_b: bool,
     /// A bias of N elements is added.
     pub bias: bool,
-    /// A residual of the result's shape is added after the activation.
+    /// A factor of the result's shape is multiplied in after the activation.
+    pub factor: bool,
+    /// A residual of the result's shape is added after that.
     pub residual: bool,
     /// What is applied after the bias.
     pub activation: ActivationKind,
@@ -137,7 +139,7 @@ impl MatmulKernel {
                 width,
             ));
         }
-        if self.residual {
+        for _ in [self.factor, self.residual].into_iter().filter(|given| *given) {
             types.push(self.result_type(emit, self.problem.batch as i64, element));
         }
         types
@@ -603,7 +605,7 @@ impl MatmulKernel {
         Ok(())
     }
 
-    /// activation(sum + bias) + residual, in f32, rounded once.
+    /// activation(sum + bias) · factor + residual, in f32, rounded once.
     fn epilogue<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
@@ -622,6 +624,11 @@ impl MatmulKernel {
             value = emit.same("arith.addf", &[value, bias])?;
         }
         value = activation(emit, self.activation, value)?;
+        if let Some(factor) = self.factor.then(|| arguments.next()).flatten() {
+            let factor = emit.load(*factor, place)?;
+            let factor = emit.to_f32(factor, element, width)?;
+            value = emit.same("arith.mulf", &[value, factor])?;
+        }
         if let Some(residual) = self.residual.then(|| arguments.next()).flatten() {
             let residual = emit.load(*residual, place)?;
             let residual = emit.to_f32(residual, element, width)?;

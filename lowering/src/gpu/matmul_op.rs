@@ -101,6 +101,7 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Matmul<'c, 'a>) -> Emitted<Matm
         transpose_a: signature.transpose_a,
         transpose_b: signature.transpose_b,
         bias: signature.bias.is_some(),
+        factor: false,
         residual: signature.residual.is_some(),
         activation: signature.activation,
         schedule: MatmulSchedule::default(),

@@ -4,7 +4,8 @@ use kforge_oracle::{Level, standard_cases};
 
 use crate::{
     function,
-    numeric::{check, check_all},
+    numeric::check_all,
+    right,
     structure::{count, refusal},
     tensor,
     units::check_units,
@@ -158,7 +159,7 @@ fn a_value_that_others_read_is_stored() {
         ),
     );
     assert_eq!(count(&text, "gpu.launch_func"), 3);
-    check(&text, &standard_cases(Level::Quick)).expect("right");
+    right(&text);
     check_units(&text);
 }
 
@@ -176,7 +177,7 @@ fn several_uses_inside_a_chain_are_computed_once() {
     );
     assert_eq!(count(&text, "gpu.launch_func"), 1);
     assert_eq!(count(&text, "= math.tanh"), 1);
-    check(&text, &standard_cases(Level::Quick)).expect("right");
+    right(&text);
     check_units(&text);
 }
 
@@ -237,7 +238,7 @@ fn scalars_of_rank_zero() {
         "(%a: tensor<f32>, %b: tensor<f32>) -> tensor<f32>",
         "%y = arith.mulf %a, %b : tensor<f32> return %y : tensor<f32>",
     );
-    check(&text, &standard_cases(Level::Quick)).expect("right");
+    right(&text);
 }
 
 #[test]
@@ -258,7 +259,7 @@ fn more_inputs_than_buffers_make_several_kernels() {
         &body.replace("TY", &ty),
     );
     assert_eq!(count(&text, "gpu.launch_func"), 2);
-    check(&text, &standard_cases(Level::Quick)).expect("right");
+    right(&text);
     check_units(&text);
 }
 
@@ -276,7 +277,7 @@ fn work_is_not_repeated_for_every_element_of_a_broadcast() {
         ),
     );
     assert_eq!(count(&text, "gpu.launch_func"), 2);
-    check(&text, &standard_cases(Level::Quick)).expect("right");
+    right(&text);
 }
 
 #[test]
@@ -290,7 +291,7 @@ fn infinite_constants_are_read_from_memory() {
         ),
     );
     assert_eq!(count(&text, "memref.global"), 1);
-    check(&text, &standard_cases(Level::Quick)).expect("right");
+    right(&text);
 }
 
 #[test]

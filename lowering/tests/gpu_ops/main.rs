@@ -22,3 +22,9 @@ fn tensor(sizes: &[i64], element: &str) -> String {
     let sizes: String = sizes.iter().map(|size| format!("{size}x")).collect();
     format!("tensor<{sizes}{element}>")
 }
+
+/// Checks one module on the quick cases.
+fn right(text: &str) {
+    let modules = [(text.to_owned(), text.to_owned())];
+    numeric::check_all(&modules, &kforge_oracle::standard_cases(kforge_oracle::Level::Quick));
+}

@@ -4,15 +4,12 @@ use kforge_oracle::{Level, standard_cases};
 
 use crate::{
     function,
-    numeric::{check, check_all},
+    numeric::check_all,
+    right,
     structure::{count, lowered},
     tensor,
     units::check_units,
 };
-
-fn right(text: &str) {
-    check(text, &standard_cases(Level::Quick)).unwrap_or_else(|error| panic!("{error}\n{text}"));
-}
 
 fn transpose(sizes: &[i64], permutation: &[usize], element: &str) -> String {
     let turned: Vec<i64> = permutation.iter().map(|dim| sizes[*dim]).collect();
