@@ -1,5 +1,5 @@
-//! A kernel's body inside the loop over blocks: `gpu` ops become coordinates,
-//! memory becomes local buffers, and what a CPU cannot do is refused.
+//! A kernel's body inside the loop over blocks: `gpu` ops become coordinates and
+//! memory becomes local buffers.
 
 use kforge_dialect::ir;
 use melior::{
@@ -15,57 +15,12 @@ use super::{
     ffi,
     frame::Blocks,
     local::{Locals, is_allocation, is_shared, without_space},
-    math,
+    math, subset,
 };
 use crate::{
     LoweringError,
     emit::{Emit, Emitted, Ix},
 };
-
-/// Dialects whose ops have a conversion.
-const DIALECTS: [&str; 4] = ["arith", "math", "ub", "vector"];
-
-/// Ops of other dialects that have one.
-const OPS: [&str; 16] = [
-    "memref.assume_alignment",
-    "memref.cast",
-    "memref.collapse_shape",
-    "memref.dim",
-    "memref.expand_shape",
-    "memref.extract_strided_metadata",
-    "memref.load",
-    "memref.reinterpret_cast",
-    "memref.store",
-    "memref.subview",
-    "scf.condition",
-    "scf.for",
-    "scf.if",
-    "scf.index_switch",
-    "scf.while",
-    "scf.yield",
-];
-
-/// Ops that are replaced here, whatever the number of invocations.
-const ONE_BY_ONE: [&str; 8] = [
-    "gpu.block_dim",
-    "gpu.block_id",
-    "gpu.global_id",
-    "gpu.grid_dim",
-    "gpu.return",
-    "gpu.thread_id",
-    "memref.dealloc",
-    "memref.memory_space_cast",
-];
-
-/// Ops that are replaced here where there is one invocation.
-const TOGETHER: [&str; 6] = [
-    "gpu.barrier",
-    "gpu.lane_id",
-    "gpu.num_subgroups",
-    "gpu.subgroup_id",
-    "gpu.subgroup_reduce",
-    "gpu.subgroup_size",
-];
 
 /// What a body is made part of.
 pub(super) struct Kernel<'c, 'a> {
@@ -91,7 +46,7 @@ struct Coordinates<'c, 'a> {
 pub(super) fn inline<'c, 'a>(kernel: &Kernel<'c, 'a>, blocks: &Blocks<'c, 'a>) -> Emitted<()> {
     let ops = nested(kernel.func);
     for op in &ops {
-        check(*op, kernel.size)?;
+        subset::check(*op, kernel.size)?;
     }
     let emit = &blocks.emit;
     // Local memory goes ahead of this op, and so ahead of the loop.
@@ -100,8 +55,12 @@ pub(super) fn inline<'c, 'a>(kernel: &Kernel<'c, 'a>, blocks: &Blocks<'c, 'a>) -
     let mut values = blocks.arguments.clone();
     for index in values.len()..kernel.block.argument_count() {
         let ty = Value::from(kernel.block.argument(index)?).r#type();
-        if is_shared(ty) && !alone(kernel.size) {
-            return Err(together(kernel.func, kernel.size, "has workgroup memory"));
+        if is_shared(ty) && !subset::alone(kernel.size) {
+            return Err(subset::together(
+                kernel.func,
+                kernel.size,
+                "has workgroup memory",
+            ));
         }
         values.push(locals.allocate(emit, kernel.func, ty, anchor)?);
     }
@@ -209,47 +168,6 @@ fn threads<'c, 'a>(
         threads(emit, size, inner, thread, body)?;
         Ok(Vec::new())
     })?;
-    Ok(())
-}
-
-fn alone(size: [i64; 3]) -> bool {
-    size == [1, 1, 1]
-}
-
-/// The refusal of something that invocations do together.
-fn together(op: OperationRef, size: [i64; 3], what: &str) -> LoweringError {
-    let [x, y, z] = size;
-    let message = format!(
-        "{what}, with {x}x{y}x{z} invocations per workgroup; a CPU runs invocations one after \
-         another, the limit is 1x1x1"
-    );
-    LoweringError::at(op, message)
-}
-
-fn check(op: OperationRef, size: [i64; 3]) -> Emitted<()> {
-    let name = ir::name(op);
-    if ONE_BY_ONE.contains(&name) {
-        return Ok(());
-    }
-    if TOGETHER.contains(&name) {
-        return match alone(size) {
-            true => Ok(()),
-            false => Err(together(op, size, "needs all invocations")),
-        };
-    }
-    if is_allocation(op) {
-        let shared = op.results().any(|result| is_shared(result.r#type()));
-        return match shared && !alone(size) {
-            true => Err(together(op, size, "allocates workgroup memory")),
-            false => Ok(()),
-        };
-    }
-    let dialect = name.split_once('.').map_or(name, |(dialect, _)| dialect);
-    // Printing is done by a library that this process does not have.
-    let known = DIALECTS.contains(&dialect) && name != "vector.print";
-    if !known && !OPS.contains(&name) {
-        return Err(LoweringError::at(op, "has no lowering to a CPU".into()));
-    }
     Ok(())
 }
 

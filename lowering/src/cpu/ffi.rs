@@ -33,7 +33,7 @@ use melior::{
     utility::register_all_llvm_translations,
 };
 
-use super::{CpuError, CpuTarget, Kernel, pipeline::listening};
+use super::{CpuError, CpuTarget, lower::PREFIX, pipeline::listening};
 
 /// What is emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,22 +104,27 @@ pub(super) fn emit(
 
 /// Loads an object into this process. The functions keep its code alive.
 ///
-/// The kernels are named as the `gpu.func`s. Symbols the object lacks, such as
-/// those of libm, are taken from this process.
+/// `kernels` says which symbol each kernel of the package has: pairs of
+/// [`Kernel::symbol`](super::Kernel::symbol) and the name the function gets.
+/// Symbols the object lacks, such as those of libm, are taken from this process.
+/// The object must come from [`emit_object`](super::emit_object): its code runs.
 ///
 /// # Errors
 /// If the object does not load or lacks a kernel's symbol.
-pub fn jit(object: &[u8], kernels: &[Kernel]) -> Result<NativeKernels, CpuError> {
+pub fn jit<'k>(
+    object: &[u8],
+    kernels: impl IntoIterator<Item = (&'k str, &'k str)>,
+) -> Result<NativeKernels, CpuError> {
     initialize()?;
     let code = Arc::new(Jit::new(object)?);
     kernels
-        .iter()
-        .map(|kernel| {
-            let function = code.function(&kernel.symbol)?;
+        .into_iter()
+        .map(|(symbol, name)| {
+            let function = code.function(symbol)?;
             // SAFETY: `frame` gives every kernel's symbol this ABI, and the code
             // is only released with the last clone of `code`. That accesses stay
             // inside the buffers is what the module's documentation demands.
-            Ok((kernel.name.clone(), unsafe {
+            Ok((name.to_owned(), unsafe {
                 NativeFn::new(function, code.clone())
             }))
         })
@@ -431,17 +436,23 @@ impl Jit {
 
     fn function(&self, symbol: &str) -> Result<RawNativeFn, CpuError> {
         let mut address = 0;
+        let failed = |reason: String| CpuError::Llvm {
+            step: "the link of an object",
+            reason,
+        };
+        // The lookup would also find functions of this process, of other types.
+        if !symbol.starts_with(PREFIX) {
+            return Err(failed(format!(
+                "'{symbol}' is no kernel; those begin with '{PREFIX}'"
+            )));
+        }
         let name = c_string(symbol);
         // SAFETY: the JIT and the name are valid for the call.
         let error = unsafe { LLVMOrcLLJITLookup(self.0, &raw mut address, name.as_ptr()) };
         check("the link of an object", error)?;
         let address = address as *const c_void;
         if address.is_null() {
-            let reason = format!("symbol '{symbol}' has no address");
-            return Err(CpuError::Llvm {
-                step: "the link of an object",
-                reason,
-            });
+            return Err(failed(format!("symbol '{symbol}' has no address")));
         }
         // SAFETY: the symbol is a kernel's, and `frame` gives those this type.
         Ok(unsafe { transmute::<*const c_void, RawNativeFn>(address) })

@@ -38,6 +38,11 @@ pub(super) struct Blocks<'c, 'a> {
     pub(super) range: [Ix<'c, 'a>; 2],
 }
 
+/// The name of the inner function.
+pub(super) fn inner(symbol: &str) -> String {
+    format!("{symbol}_blocks")
+}
+
 /// Emits both functions; the inner one ends after the arguments.
 pub(super) fn functions<'c, 'a>(
     module: &Emit<'c, 'a>,
@@ -48,7 +53,7 @@ pub(super) fn functions<'c, 'a>(
     let pointer = llvm::r#type::pointer(context, 0);
     let i64: Type = IntegerType::new(context, 64).into();
     let pointers = arguments.bindings.len() + 2;
-    let inner = format!("{symbol}_blocks");
+    let inner = inner(symbol);
 
     let outer = function(module, symbol, &[pointer, i64, i64], &[])?;
     let list: Value = outer.block.argument(0)?.into();

@@ -20,6 +20,9 @@ use crate::{
     translate::{Immediate, Launch, collect_launches},
 };
 
+/// What every kernel's symbol begins with, so that none hides a function of C.
+pub(super) const PREFIX: &str = "kforge_";
+
 /// A kernel in the object, with what a host needs to launch it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
@@ -73,11 +76,12 @@ pub fn lower<'c>(
             .get(&(parent.clone(), name.clone()))
             .cloned()
             .unwrap_or_default();
-        let mut symbol = format!("kforge_{}", clean(&name));
-        // The inner function appends to the symbol, so a number alone could clash.
-        while !symbols.insert(symbol.clone()) {
+        let mut symbol = format!("{PREFIX}{}", clean(&name));
+        // The inner function of another kernel may have this name, too.
+        while symbols.contains(&symbol) || symbols.contains(&frame::inner(&symbol)) {
             symbol.push('_');
         }
+        symbols.extend([symbol.clone(), frame::inner(&symbol)]);
         let top = Emit {
             context,
             location: func.location(),

@@ -20,8 +20,11 @@
 //! # Limits
 //! - `index` is 64 bits wide. Elements of memref arguments are f32, f16, i32, i64
 //!   and vectors of them; at most [`LOCAL_BYTES`] of workgroup and private memory.
-//! - Nothing is checked while a kernel runs: an index outside a buffer is undefined
-//!   behaviour. Run only kernels whose accesses are known to stay inside.
+//! - Nothing is checked while a kernel runs: an index outside a buffer and an integer
+//!   division by zero are undefined behaviour. Run only kernels that are known to
+//!   stay inside their buffers, and only objects that were made here.
+//! - Two calls must not use one context at the same time: translations and
+//!   diagnostic handlers are registered with it.
 //! - Floats are IEEE: a product and a sum are fused only where the IR says
 //!   `math.fma`. The one exception is `vector.reduction`, whose order is free.
 //! - Objects are for this machine's architecture and system; the instruction sets
@@ -38,6 +41,7 @@ mod local;
 mod lower;
 mod math;
 mod pipeline;
+mod subset;
 mod target;
 
 pub use arguments::Binding;

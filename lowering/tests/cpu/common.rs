@@ -84,9 +84,18 @@ pub fn run(
     immediates: &[Immediate],
 ) -> Vec<Vec<f64>> {
     let compiled = compile(source).unwrap_or_else(|error| panic!("{error}"));
-    let native = cpu::jit(&compiled.object, &compiled.kernels).unwrap();
+    let native = load(&compiled);
     let package = package(&compiled.kernels[0], None, workgroups, buffers, immediates);
     execute(&package, native, buffers)
+}
+
+/// The kernels of an object, under their names.
+pub fn load(compiled: &Compiled) -> NativeKernels {
+    let names = compiled
+        .kernels
+        .iter()
+        .map(|kernel| (&*kernel.symbol, &*kernel.name));
+    cpu::jit(&compiled.object, names).unwrap()
 }
 
 /// Runs the one kernel of a package.

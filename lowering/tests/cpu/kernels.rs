@@ -363,6 +363,17 @@ fn one_object_holds_several_kernels_and_constants_are_folded() {
     assert!(first.immediates.is_empty(), "{:?}", first.immediates);
     assert!(first.bindings[0].writes && !first.bindings[0].reads);
     assert!(!second.bindings[0].writes && !second.bindings[0].reads);
+    // A third kernel may be called like the inner function of the first.
+    let taken = compile(&format!(
+        "module {{ gpu.module @m {{ {} }} }}",
+        ["k", "k_blocks", "k-blocks"]
+            .map(|name| format!(
+                "gpu.func @\"{name}\"() kernel attributes \
+                 {{known_block_size = array<i32: 1, 1, 1>}} {{ gpu.return }}"
+            ))
+            .join("\n")
+    ));
+    assert_eq!(taken.unwrap().kernels.len(), 3);
     for kernel in &compiled.kernels {
         assert!(compiled.assembly.contains(&format!("\n{}:", kernel.symbol)));
     }

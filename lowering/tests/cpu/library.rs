@@ -66,7 +66,27 @@ fn objects_use_only_the_features_asked_for() {
 fn what_is_no_object_is_refused() {
     let error = cpu::shared_library(b"no object").unwrap_err().to_string();
     assert!(error.contains("cannot link a shared library"), "{error}");
-    let kernels = compile(&source()).unwrap().kernels;
-    let error = cpu::jit(b"no object", &kernels).unwrap_err().to_string();
+    let error = cpu::jit(b"no object", [])
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("LLVM failed at"), "{error}");
+}
+
+#[test]
+fn only_symbols_of_kernels_are_found() {
+    let object = compile(&source()).unwrap().object;
+    let refusal = |symbol| cpu::jit(&object, [(symbol, "k")]).unwrap_err().to_string();
+    let error = refusal("system");
+    assert!(error.contains("'system' is no kernel"), "{error}");
+    let error = refusal("kforge_other");
+    assert!(error.contains("kforge_other"), "{error}");
+    assert_eq!(
+        cpu::jit(&object, [("kforge_k", "mine")])
+            .unwrap()
+            .keys()
+            .next()
+            .unwrap(),
+        "mine"
+    );
 }

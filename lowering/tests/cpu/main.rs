@@ -7,6 +7,7 @@
 )]
 
 mod common;
+mod generated;
 mod kernels;
 mod library;
 mod math;
