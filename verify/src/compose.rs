@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kforge_oracle::{Array, ConstantData, DType, Op, Program, TensorType, ValueId};
-use kforge_runtime::{
-    Dtype, HostTensor,
-    manifest::{BufferId, Entry, Role, Step, Unit},
-};
+use kforge_oracle::{ConstantData, Op, Program, TensorType, ValueId};
+use kforge_runtime::manifest::{BufferId, Entry, Role, Step, Unit};
 
-use crate::subject::Runnable;
+use crate::{convert, subject::Runnable};
 
 /// Why the units do not form the function.
 #[derive(Debug, thiserror::Error)]
@@ -143,10 +140,11 @@ impl Composition<'_> {
                 .constants
                 .get(&buffer.name)
                 .ok_or_else(unreadable)?;
-            let ty = type_of(tensor).ok_or_else(unreadable)?;
-            let values = tensor.to_f64_vec();
-            let data = ConstantData::Dense(Array::exact(ty.clone(), values).value);
-            let value = self.program.push(&buffer.name, Op::Constant { data }, ty);
+            let array = convert::array(tensor, tensor.shape()).ok_or_else(unreadable)?;
+            let data = ConstantData::Dense(array.value);
+            let value = self
+                .program
+                .push(&buffer.name, Op::Constant { data }, array.ty);
             self.values.insert(id, value);
         }
         Ok(())
@@ -204,17 +202,4 @@ impl Composition<'_> {
         }
         Ok(())
     }
-}
-
-fn type_of(tensor: &HostTensor) -> Option<TensorType> {
-    let dtype = match tensor.dtype() {
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::Bf16 => DType::Bf16,
-        Dtype::I32 => DType::I32,
-        Dtype::I64 => DType::I64,
-        Dtype::Bool => DType::Bool,
-        Dtype::I8 | Dtype::U8 => return None,
-    };
-    Some(TensorType::new(dtype, tensor.shape()))
 }

@@ -14,7 +14,7 @@
 //! tools without LLVM share it.
 
 mod compose;
-mod convert;
+pub mod convert;
 mod device;
 mod subject;
 mod verdict;

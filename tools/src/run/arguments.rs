@@ -36,6 +36,12 @@ pub(super) struct Arguments {
     /// Folder for result.0.npy, result.1.npy, ...
     #[arg(long, value_name = "DIR")]
     pub(super) out_dir: Option<PathBuf>,
+    /// Folder to keep the package in: plan, manifest and kernels
+    #[arg(long, value_name = "DIR")]
+    pub(super) package_dir: Option<PathBuf>,
+    /// Hold the results against the oracle, on the given inputs
+    #[arg(long)]
+    pub(super) check: bool,
     /// Repeat N times after a warm-up and report the spread
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     time: Option<u32>,

@@ -10,6 +10,7 @@
 
 mod arguments;
 mod bind;
+mod check;
 mod failure;
 #[cfg(feature = "mlir")]
 mod lower;
@@ -19,7 +20,7 @@ mod report;
 mod verify;
 mod weights;
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{io::Write, path::Path, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use kforge_runtime::{
@@ -54,14 +55,21 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let device = Device::open(arguments.device()?)?;
-    let package = load(&arguments.input, &device, arguments.seed)?;
+    let start = Instant::now();
+    let mut package = load(&arguments.input, &device, arguments.seed)?;
+    let load_ms = milliseconds(start);
     let entry = entry(&package, arguments.entry.as_deref())?;
     let bound = bind::bind(&package, &entry, arguments)?;
     for warning in &bound.warnings {
         warn(warning);
     }
     let exec = ExecOptions::default();
+    let start = Instant::now();
     let verdict = verify::verify(&package, &entry, &device, &exec, arguments.seed)?;
+    let verify_ms = milliseconds(start);
+    if let Some(folder) = &arguments.package_dir {
+        package.save(folder)?;
+    }
     if let Some(why) = &verdict.missing {
         warn(&format!("not verified: {why}"));
         if arguments.repeats().is_some() {
@@ -83,6 +91,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(folder) => output::write(folder, &result.outputs)?,
         None => Vec::new(),
     };
+    let checks = match arguments.check {
+        true => check::check(&package, &entry, &bound, &result.outputs)?,
+        false => Vec::new(),
+    };
     let names = output::names(&package, &entry);
     let report = report::Report::new(
         &entry,
@@ -91,14 +103,27 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         &names,
         &result,
         &files,
-    );
+    )
+    .with_host(load_ms, verify_ms)
+    .with_package(&package, arguments.package_dir.as_deref())
+    .with_checks(&checks);
     let text = match arguments.json {
         true => report.json()?,
         false => report.text(),
     };
     std::io::stdout()
         .write_all(text.as_bytes())
-        .map_err(Failure::Output)
+        .map_err(Failure::Output)?;
+    match checks.iter().any(|check| check.mismatches > 0) {
+        true => Err(Failure::Refused(
+            "a result is outside its bound on the given inputs".into(),
+        )),
+        false => Ok(()),
+    }
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
 }
 
 /// A package from a folder, or from a module that is lowered for the device.

@@ -1,9 +1,14 @@
 //! What a run prints: a summary, or JSON.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+use kforge_oracle::Comparison;
 
 use kforge_runtime::{
-    DeviceDescription, HostTensor, RunResult,
+    DeviceDescription, HostTensor, Package, RunResult,
     execute::{DispatchTime, Spread, TotalTime, format_ms},
 };
 use serde::Serialize;
@@ -17,9 +22,34 @@ pub(super) struct Report<'r> {
     device: &'r str,
     backend: &'r str,
     verification: Verification<'r>,
+    host: Host,
+    /// The plan as a pass pipeline, and where the kernels lie; with --package-dir.
+    plan: Option<&'r str>,
+    kernels: Vec<PathBuf>,
     dispatches: Vec<DispatchTime>,
     total: TotalTime,
     results: Vec<Summary<'r>>,
+    /// Results against the oracle, on the given inputs; with --check.
+    checks: Vec<Check>,
+}
+
+/// What came before the run, in milliseconds.
+#[derive(Debug, Default, Serialize)]
+struct Host {
+    /// Reading the package, or lowering the module to one.
+    load_ms: f64,
+    verify_ms: f64,
+}
+
+/// A result against the oracle.
+#[derive(Debug, Serialize)]
+struct Check {
+    elements: usize,
+    outside_bound: usize,
+    /// Elements whose bound says nothing.
+    undecided: usize,
+    max_abs_error: f64,
+    worst_error_per_bound: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +98,10 @@ impl<'r> Report<'r> {
                 worst_error_per_bound: verdict.map(|verdict| verdict.worst_ratio),
                 missing: outcome.missing.as_deref(),
             },
+            host: Host::default(),
+            plan: None,
+            kernels: Vec::new(),
+            checks: Vec::new(),
             dispatches: result.dispatches.clone(),
             total: result.total.clone(),
             results: result
@@ -84,6 +118,39 @@ impl<'r> Report<'r> {
             report.withhold_times();
         }
         report
+    }
+
+    pub(super) fn with_host(mut self, load_ms: f64, verify_ms: f64) -> Self {
+        self.host = Host { load_ms, verify_ms };
+        self
+    }
+
+    /// Where the package was kept, if it was.
+    pub(super) fn with_package(mut self, package: &'r Package, folder: Option<&Path>) -> Self {
+        if let Some(folder) = folder {
+            self.plan = Some(&package.manifest.plan);
+            let files = package
+                .manifest
+                .kernels
+                .values()
+                .filter_map(|kernel| kernel.code.file());
+            self.kernels = files.map(|file| folder.join(file)).collect();
+        }
+        self
+    }
+
+    pub(super) fn with_checks(mut self, checks: &[Comparison]) -> Self {
+        self.checks = checks
+            .iter()
+            .map(|check| Check {
+                elements: check.elements,
+                outside_bound: check.mismatches,
+                undecided: check.undecided,
+                max_abs_error: check.max_abs_error,
+                worst_error_per_bound: check.max_ratio,
+            })
+            .collect();
+        self
     }
 
     /// A time without a verdict is no result.
@@ -111,6 +178,19 @@ impl<'r> Report<'r> {
     fn write(&self, text: &mut String) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{} on {} ({})", self.entry, self.device, self.backend);
+        if let Some(plan) = self.plan {
+            let _ = writeln!(text, "plan: {plan}");
+        }
+        for kernel in &self.kernels {
+            let _ = writeln!(text, "kernel: {}", kernel.display());
+        }
+        let host = &self.host;
+        let _ = writeln!(
+            text,
+            "load {}, verify {}",
+            format_ms(host.load_ms),
+            format_ms(host.verify_ms)
+        );
         let verification = &self.verification;
         let _ = match verification.missing {
             Some(why) => writeln!(text, "not verified: {why}"),
@@ -167,6 +247,18 @@ impl<'r> Report<'r> {
             spread(&total.gpu_ms),
             format_ms(total.download_ms)
         );
+        for (index, check) in self.checks.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "result {index} against the oracle: {} of {} elements outside their bound, \
+                 max_abs_error={:.3e}, worst error {:.3} of its bound, {} undecided",
+                check.outside_bound,
+                check.elements,
+                check.max_abs_error,
+                check.worst_error_per_bound,
+                check.undecided
+            );
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use std::process::Command;
 use std::time::Instant;
 
 const INPUT: &str = "test/Inputs/minilm_layer.mlir";
+const PACKAGE: &str = "target/demo/package";
 
 /// Runs the demo; `extra` goes to `kforge-run` as it is.
 pub fn demo(extra: &[String]) -> Result<()> {
@@ -38,7 +39,12 @@ pub fn demo(extra: &[String]) -> Result<()> {
 /// The command that compiles, verifies and runs the layer.
 fn run_command(tool: &Path, weights: Option<&Path>, extra: &[String]) -> Command {
     let mut command = Command::new(tool);
-    command.current_dir(workspace::root()).arg(INPUT);
+    // Hidden states are random numbers of their scale; the mask hides nothing.
+    command
+        .current_dir(workspace::root())
+        .arg(INPUT)
+        .args(["--arg", "0=random", "--arg", "1=zeros", "--check"])
+        .args(["--package-dir", PACKAGE]);
     if let Some(weights) = weights {
         command.arg("--weights").arg(weights);
     }
@@ -84,6 +90,8 @@ fn stage<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 mod tests {
     use super::*;
 
+    const FLAGS: &str = "--arg 0=random --arg 1=zeros --check --package-dir target/demo/package";
+
     #[test]
     fn weights_and_further_arguments_reach_the_tool() {
         let extra = ["--seed=7".to_string()];
@@ -94,9 +102,9 @@ mod tests {
         );
         assert_eq!(
             shell::line(&with),
-            format!("kforge-run {INPUT} --weights w.safetensors --seed=7")
+            format!("kforge-run {INPUT} {FLAGS} --weights w.safetensors --seed=7")
         );
         let without = run_command(Path::new("kforge-run"), None, &[]);
-        assert_eq!(shell::line(&without), format!("kforge-run {INPUT}"));
+        assert_eq!(shell::line(&without), format!("kforge-run {INPUT} {FLAGS}"));
     }
 }
