@@ -21,11 +21,7 @@ use kforge_dialect::{
 };
 use melior::{
     Context,
-    ir::{
-        OperationRef,
-        attribute::StringAttribute,
-        operation::{OperationLike, OperationPrintingFlags},
-    },
+    ir::{OperationRef, attribute::StringAttribute, operation::OperationLike},
 };
 
 pub const PASS: PassDef = PassDef {
@@ -50,12 +46,8 @@ fn run<'c, 'a>(
     }
     // A verdict of an earlier run says nothing about this one.
     kforge_dialect::ir::remove_attribute(module, attributes::VERIFIED);
-    let text = module
-        .to_string_with_flags(OperationPrintingFlags::new().enable_debug_info(true, false))
-        .map_err(|error| {
-            diagnostics::error(location, &format!("the module cannot be printed: {error}"));
-            Failed
-        })?;
+    // Without locations: the same program is the same text wherever it lay.
+    let text = module.to_string();
     let text = StringAttribute::new(context, &text);
     kforge_dialect::ir::set_attribute(module, attributes::REFERENCE, text.into());
     Ok(())
