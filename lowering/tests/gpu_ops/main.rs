@@ -4,6 +4,7 @@
 #[path = "../numeric/mod.rs"]
 mod numeric;
 
+mod blocks;
 mod elementwise;
 mod mlp;
 mod movement;

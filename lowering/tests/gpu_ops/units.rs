@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use kforge_lowering::{gpu, serialize};
-use kforge_oracle::{EvalOptions, Level, Program, compare, evaluate, generate, standard_cases};
+use kforge_oracle::{
+    Array, EvalOptions, Level, Program, compare, evaluate, generate, standard_cases,
+};
 use kforge_runtime::{
     Executable, HostTensor,
     execute::{ExecOptions, Poison, RunOptions},
-    manifest::Symbols,
+    manifest::{Port, Symbols},
 };
 use melior::{
     ir::Module,
@@ -54,7 +56,19 @@ pub fn check_units(text: &str) {
         for (values, salt) in standard_cases(Level::Quick) {
             let arrays = generate(&program, values, 3 + salt).expect("inputs");
             let reference = evaluate(&program, &arrays, &EvalOptions::default()).expect("a value");
-            let inputs: Vec<HostTensor> = arrays.iter().map(numeric::tensor).collect();
+            let ports = &package.manifest.entries[&entry].inputs;
+            // A unit may see the bytes of a buffer under another shape.
+            let input = |(array, port): (&Array, &Port)| {
+                let sizes = port
+                    .shape
+                    .iter()
+                    .map(|size| size.as_constant().expect("static") as usize);
+                let tensor = numeric::tensor(array);
+                tensor
+                    .reshape(sizes.collect::<Vec<_>>())
+                    .expect("as many elements")
+            };
+            let inputs: Vec<HostTensor> = arrays.iter().zip(ports).map(input).collect();
             let options = RunOptions {
                 poison: Some(Poison::Nan),
                 ..RunOptions::default()
