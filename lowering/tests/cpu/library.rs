@@ -90,3 +90,39 @@ fn only_symbols_of_kernels_are_found() {
         "mine"
     );
 }
+
+#[test]
+fn halves_and_fused_products_work_without_instructions_for_them() {
+    // Then functions of libgcc and libm convert and fuse.
+    let kind = "memref<8xvector<4xf16>>";
+    let source = function(
+        &format!("%a: {kind}, %o: {kind}"),
+        &format!(
+            "
+    %i = gpu.block_id x
+    %x = memref.load %a[%i] : {kind}
+    %y = math.fma %x, %x, %x : vector<4xf16>
+    memref.store %y, %o[%i] : {kind}"
+        ),
+    );
+    let context = context();
+    let module = melior::ir::Module::parse(&context, &source).unwrap();
+    let lowered = cpu::lower(&context, module.as_operation()).unwrap();
+    let plain = CpuTarget {
+        features: Vec::new(),
+        ..CpuTarget::host().unwrap()
+    };
+    let object = cpu::emit_object(&context, &lowered, &plain).unwrap();
+    let native = cpu::jit(&object, [("kforge_k", "k")]).unwrap();
+    let half = |x: f64| half::f16::from_f64(x).to_f64();
+    let buffers = [values(32, 3).into_iter().map(half).collect(), vec![0.0; 32]];
+    let package = package(&lowered.kernels[0], None, [8, 1, 1], &buffers, &[]);
+    let found = execute(&package, native, &buffers).remove(0);
+    assert_eq!(
+        found,
+        buffers[0]
+            .iter()
+            .map(|x| half(x * x + x))
+            .collect::<Vec<_>>()
+    );
+}
