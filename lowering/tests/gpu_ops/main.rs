@@ -27,5 +27,8 @@ fn tensor(sizes: &[i64], element: &str) -> String {
 /// Checks one module on the quick cases.
 fn right(text: &str) {
     let modules = [(text.to_owned(), text.to_owned())];
-    numeric::check_all(&modules, &kforge_oracle::standard_cases(kforge_oracle::Level::Quick));
+    numeric::check_all(
+        &modules,
+        &kforge_oracle::standard_cases(kforge_oracle::Level::Quick),
+    );
 }

@@ -24,10 +24,8 @@ pub fn lowered(text: &str) -> String {
 pub fn refusal(text: &str) -> String {
     let context = kforge_dialect::context();
     let module = Module::parse(&context, text).expect("test input parses");
-    match gpu::convert(&context, module.as_operation()) {
-        Ok(_) => panic!("converts"),
-        Err((_, error)) => error.reason(),
-    }
+    let (_, error) = gpu::convert(&context, module.as_operation()).expect_err("a refusal");
+    error.reason()
 }
 
 /// How often `needle` is in the lowered module, outside of specifications.

@@ -112,7 +112,7 @@ pub fn tensor(array: &Array) -> HostTensor {
         DType::F32 => Dtype::F32,
         DType::F16 => Dtype::F16,
         DType::I32 => Dtype::I32,
-        other => panic!("no input is {other:?}"),
+        other => unreachable!("no input is {other:?}"),
     };
     HostTensor::from_f64(dtype, &array.ty.shape, &array.value).expect("a tensor")
 }
