@@ -4,6 +4,7 @@
 //! 3 this machine has no device of the kind asked for.
 
 mod diagnose_gpu;
+mod reference;
 
 use std::{io::Write, process::ExitCode};
 
@@ -21,6 +22,9 @@ struct Arguments {
 enum Command {
     /// Describe a GPU and run a smoke test on it
     DiagnoseGpu(diagnose_gpu::Arguments),
+    /// Print what generated pages are made of
+    #[command(hide = true)]
+    Reference(reference::Arguments),
 }
 
 /// Why a subcommand failed: what to print, and the exit code.
@@ -59,6 +63,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments),
+        Command::Reference(arguments) => reference::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
