@@ -16,6 +16,7 @@
 mod compose;
 pub mod convert;
 mod device;
+mod overwrite;
 mod subject;
 mod verdict;
 
@@ -88,6 +89,7 @@ pub fn verify(
             &mut verdict,
         );
     }
+    overwrite::check(&subject.function, &mut verdict);
     // A wrong stage makes the function wrong; its error says more than theirs.
     if verdict.failures.is_empty() {
         device::check(

@@ -71,7 +71,7 @@ pub enum Reason {
     OnlyWithinTolerance,
     /// No input led to a bound that says anything.
     Undecided,
-    /// Elements not written, guards overwritten, or padding read.
+    /// Elements not written, guards or arguments overwritten, or padding read.
     Poison,
     /// Two runs differ.
     Determinism,

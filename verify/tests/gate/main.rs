@@ -206,3 +206,25 @@ fn a_refused_stage_hides_no_other() {
         .collect();
     assert_eq!(stages, ["sum", "twice"]);
 }
+
+#[test]
+fn a_result_put_over_an_argument_is_refused() {
+    // The last stage writes its result where the caller's `a` was.
+    let mut package = package(SUM, TWICE);
+    package::dispatch_of(&mut package, 1).args[1].buffer.0 = 0;
+    let entry = package.manifest.entries.get_mut("main").unwrap();
+    entry.outputs[0].buffer.0 = 0;
+    let mut units = package::units(&package);
+    units[1].outputs[0].0 = 0;
+    let function = package::additions("main", &["arg0", "arg1"], &[(0, 1), (2, 2)]);
+    package::set_programs(&mut package, function, units);
+    let failure = refusal(&package);
+    assert_eq!(failure.reason, Reason::Poison, "{failure:?}");
+    assert_eq!(failure.stage, "twice");
+    assert!(
+        failure
+            .detail
+            .contains("writes to 'a', which is given to 'main'"),
+        "{failure:?}"
+    );
+}

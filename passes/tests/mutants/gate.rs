@@ -1,0 +1,103 @@
+//! The real gate on an edited module.
+
+use std::sync::OnceLock;
+
+use kforge_dialect::device::Device as Target;
+use kforge_lowering::serialize::{self, Options};
+use kforge_passes::verify;
+use kforge_runtime::{Device, DeviceChoice};
+use kforge_verify::{Failure, Reason};
+use melior::ir::{Module, operation::OperationLike};
+
+use crate::ir::{Ir, context};
+
+/// What became of a module.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It may be used.
+    Passed,
+    /// The gate ran it, or compared its programs, and refused.
+    Refused(Failure),
+    /// No package or no programs: refused before the device.
+    Before(String),
+}
+
+fn device() -> &'static Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    DEVICE.get_or_init(|| {
+        Device::open(DeviceChoice::Auto).expect("a GPU, or mesa-vulkan-drivers for lavapipe")
+    })
+}
+
+/// Runs the gate on a module's text.
+pub fn judge(text: &str) -> Outcome {
+    let context = context();
+    let module = Module::parse(&context, text).expect("the mutant parses");
+    let module = module.as_operation();
+    assert!(module.verify(), "the mutant is valid IR");
+    let serialized = match serialize::package(module, &Options::default()) {
+        Ok(serialized) => serialized,
+        Err(error) => return Outcome::Before(error.to_string()),
+    };
+    let verdicts = verify::verify(
+        &Target::of(module),
+        &serialized,
+        device(),
+        &kforge_verify::Options::default(),
+    );
+    match verdicts {
+        Err(error) => Outcome::Before(error.to_string()),
+        Ok(verdicts) => {
+            assert!(!verdicts.is_empty());
+            let failure = verdicts.into_iter().find_map(|(_, verdict)| {
+                assert_eq!(
+                    verdict.passed,
+                    verdict.failures.is_empty(),
+                    "{}",
+                    verdict.summary()
+                );
+                verdict.failures.into_iter().next()
+            });
+            failure.map_or(Outcome::Passed, Outcome::Refused)
+        }
+    }
+}
+
+/// What a mutant must come to.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected {
+    /// A control.
+    Pass,
+    /// Refused by the gate for one of these reasons.
+    Refuse(&'static [Reason]),
+    /// Refused before the device, in a sentence with these words.
+    Before(&'static str),
+}
+
+/// Judges an edit of `lowered`; the complaint, if it is not as expected.
+pub fn check(
+    name: &str,
+    lowered: &str,
+    edit: impl FnOnce(&mut Ir),
+    expected: Expected,
+) -> Option<String> {
+    println!("{name}:");
+    let mut ir = Ir::new(lowered);
+    edit(&mut ir);
+    let text = ir.text();
+    assert_ne!(text.trim(), lowered.trim(), "{name} is not applied");
+    let outcome = judge(&text);
+    let as_expected = match (&outcome, expected) {
+        (Outcome::Passed, Expected::Pass) => true,
+        (Outcome::Refused(failure), Expected::Refuse(reasons)) => reasons.contains(&failure.reason),
+        (Outcome::Before(error), Expected::Before(words)) => error.contains(words),
+        _ => false,
+    };
+    println!("    {outcome:?}");
+    (!as_expected).then(|| format!("{name}: {outcome:?}, expected {expected:?}"))
+}
+
+/// Fails with every complaint.
+pub fn report(complaints: Vec<String>) {
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

@@ -1,0 +1,262 @@
+//! Mutants of kernels along rows: softmax and the normalisations.
+//!
+//! 37 elements per row and 64 invocations: a row is a part of a workgroup.
+
+use kforge_verify::Reason::{self, NumericMismatch, Poison};
+
+use crate::{
+    gate::{Expected, check, report},
+    ir::{Ir, Op, nth, run},
+};
+
+fn lowered(op: &str, operands: &str, types: &str) -> String {
+    let x = "tensor<5x37xf32>";
+    let source = format!(
+        "func.func @f(%x: {x}, %g: tensor<37xf32>, %b: tensor<37xf32>) -> {x} {{\n\
+         %y = kforge.{op} {operands} : ({types}) -> {x}\n return %y : {x}\n}}"
+    );
+    run(&source, "kforge-default-pipeline")
+}
+
+fn softmax() -> String {
+    lowered("softmax", "%x", "tensor<5x37xf32>")
+}
+
+fn layer_norm() -> String {
+    let types = "tensor<5x37xf32>, tensor<37xf32>, tensor<37xf32>";
+    lowered("layer_norm", "%x gamma %g beta %b", types)
+}
+
+fn rms_norm() -> String {
+    lowered(
+        "rms_norm",
+        "%x gamma %g",
+        "tensor<5x37xf32>, tensor<37xf32>",
+    )
+}
+
+type Edit = fn(&mut Ir);
+
+fn all_refused(what: &str, module: &str, mutants: &[(&str, &'static [Reason], Edit)]) {
+    let complaints = mutants.iter().filter_map(|(name, reasons, edit)| {
+        check(
+            &format!("{what}: {name}"),
+            module,
+            edit,
+            Expected::Refuse(reasons),
+        )
+    });
+    report(complaints.collect());
+}
+
+const WRONG: &[Reason] = &[NumericMismatch];
+
+/// Another value for the constants that have `value`.
+fn constant(ir: &mut Ir, value: &str, new: &str) {
+    ir.kernel(|op| {
+        (op.is("arith.constant") && op.has(value)).then(|| vec![op.replaced(value, new)])
+    });
+}
+
+/// Match number `which` of an op becomes the value of its operand.
+fn bypassed(ir: &mut Ir, name: &str, which: usize, operand: usize) {
+    ir.kernel(nth(
+        which,
+        |op| op.is(name) && op.has(": f32"),
+        |op| {
+            vec![
+                "%zero_u = arith.constant 0.0 : f32".into(),
+                format!(
+                    "{} = arith.addf {}, %zero_u : f32",
+                    op.result(),
+                    op.operands()[operand]
+                ),
+            ]
+        },
+    ));
+}
+
+fn is_global_load(op: &Op) -> bool {
+    op.is("memref.load") && !op.has("workgroup")
+}
+
+#[test]
+fn wrong_softmaxes_are_refused() {
+    all_refused(
+        "softmax",
+        &softmax(),
+        &[
+            ("no maximum subtracted", WRONG, |ir| {
+                bypassed(ir, "arith.subf", 0, 0)
+            }),
+            ("the maximum starts at 0", WRONG, |ir| {
+                constant(ir, "-3.40282347E+38", "0.0")
+            }),
+            ("exp2 for exp", WRONG, |ir| {
+                ir.kernel(|op| {
+                    op.is("math.exp")
+                        .then(|| vec![op.replaced("math.exp", "math.exp2")])
+                });
+            }),
+            ("not divided", WRONG, |ir| {
+                ir.kernel(|op| {
+                    op.is("arith.divf")
+                        .then(|| vec![format!("{} = arith.constant 1.0 : f32", op.result())])
+                });
+            }),
+            ("masked lanes count", WRONG, |ir| {
+                ir.kernel(nth(
+                    1,
+                    |op| op.is("arith.select"),
+                    |op| {
+                        let value = op.operands()[1].to_owned();
+                        vec![op.with_operand(2, &value)]
+                    },
+                ));
+            }),
+            ("one term less", WRONG, |ir| {
+                ir.kernel(nth(
+                    1,
+                    |op| op.is("arith.select"),
+                    |op| {
+                        vec![
+                            "%last_u = arith.constant 36 : index".into(),
+                            "%kept_u = arith.cmpi ult, %thread_id_x, %last_u : index".into(),
+                            op.with_operand(0, "%kept_u"),
+                        ]
+                    },
+                ));
+            }),
+            ("uniform output", WRONG, |ir| {
+                ir.kernel(|op| {
+                    (op.is("memref.store") && !op.has("workgroup")).then(|| {
+                        vec![
+                            "%part_u = arith.constant 0.0270270277 : f32".into(),
+                            op.with_operand(0, "%part_u"),
+                        ]
+                    })
+                });
+            }),
+            ("the tree starts at half", WRONG, |ir| {
+                ir.kernel(|op| {
+                    (op.is("arith.cmpi") && op.has("%c32")).then(|| vec![op.with_operand(1, "%c0")])
+                });
+            }),
+            ("every row is the first", &[Poison], |ir| {
+                ir.kernel(|op| {
+                    op.is("gpu.block_id")
+                        .then(|| vec![format!("{} = arith.constant 0 : index", op.result())])
+                });
+            }),
+            ("no barriers", WRONG, |ir| {
+                ir.kernel(|op| op.is("gpu.barrier").then(Vec::new))
+            }),
+        ],
+    );
+}
+
+#[test]
+fn wrong_layer_norms_are_refused() {
+    all_refused(
+        "layer_norm",
+        &layer_norm(),
+        &[
+            ("no epsilon", WRONG, |ir| {
+                constant(ir, "9.99999974E-6", "0.0")
+            }),
+            ("epsilon of 1e-3", WRONG, |ir| {
+                constant(ir, "9.99999974E-6", "1.0e-3")
+            }),
+            ("variance over n - 1", WRONG, |ir| {
+                ir.kernel(nth(
+                    2,
+                    |op| op.is("arith.mulf") && op.has(": f32"),
+                    |op| {
+                        vec![
+                            "%part_u = arith.constant 0.0277777778 : f32".into(),
+                            op.with_operand(1, "%part_u"),
+                        ]
+                    },
+                ));
+            }),
+            ("mean not subtracted", WRONG, |ir| {
+                bypassed(ir, "arith.subf", 0, 0)
+            }),
+            ("gamma left out", WRONG, |ir| {
+                one_for_load(ir, "%arg1[", "1.0")
+            }),
+            ("beta left out", WRONG, |ir| {
+                one_for_load(ir, "%arg2[", "0.0")
+            }),
+            ("standard deviation for its inverse", WRONG, |ir| {
+                ir.kernel(|op| {
+                    op.is("math.rsqrt")
+                        .then(|| vec![op.replaced("math.rsqrt", "math.sqrt")])
+                });
+            }),
+            ("no barriers", WRONG, |ir| {
+                ir.kernel(|op| op.is("gpu.barrier").then(Vec::new))
+            }),
+        ],
+    );
+}
+
+fn one_for_load(ir: &mut Ir, argument: &str, value: &str) {
+    ir.kernel(|op| {
+        (is_global_load(op) && op.has(argument))
+            .then(|| vec![format!("{} = arith.constant {value} : f32", op.result())])
+    });
+}
+
+#[test]
+fn wrong_rms_norms_are_refused() {
+    all_refused(
+        "rms_norm",
+        &rms_norm(),
+        &[
+            ("no epsilon", WRONG, |ir| {
+                constant(ir, "9.99999974E-6", "0.0")
+            }),
+            ("the mean of |x|", WRONG, |ir| {
+                ir.kernel(nth(
+                    0,
+                    |op| op.is("arith.mulf"),
+                    |op| {
+                        vec![format!(
+                            "{} = math.absf {} : f32",
+                            op.result(),
+                            op.operands()[0]
+                        )]
+                    },
+                ));
+            }),
+            ("gamma left out", WRONG, |ir| {
+                one_for_load(ir, "%arg1[", "1.0")
+            }),
+        ],
+    );
+}
+
+#[test]
+fn right_row_kernels_pass() {
+    let mut complaints = Vec::new();
+    for (name, module) in [
+        ("softmax", softmax()),
+        ("layer_norm", layer_norm()),
+        ("rms_norm", rms_norm()),
+    ] {
+        complaints.extend(check(
+            name,
+            &module,
+            |ir| {
+                ir.kernel(nth(
+                    0,
+                    |op| op.is("gpu.barrier"),
+                    |op| vec![op.text(), op.text()],
+                ))
+            },
+            Expected::Pass,
+        ));
+    }
+    report(complaints);
+}
