@@ -167,11 +167,11 @@ impl Device {
     }
 
     /// Bytes a workgroup's tiles may take: workgroup memory, or what stays in
-    /// half of a CPU's L2 cache.
+    /// half of a CPU's L2 cache and, as a local buffer, on a thread's stack.
     pub fn tile_memory(&self) -> i64 {
         match self.target {
             Target::Gpu => self.workgroup_memory as i64,
-            Target::Cpu => (self.l2 / 2) as i64,
+            Target::Cpu => (self.l2 / 2).min(256 << 10) as i64,
         }
     }
 

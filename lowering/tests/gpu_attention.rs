@@ -54,6 +54,8 @@ fn module(
         let dims: String = sizes
             .iter()
             .zip(present)
+            // Leading ones need not be there.
+            .skip_while(|(_, present)| variant.causal && !present)
             .map(|(size, present)| format!("{}x", if present { **size } else { 1 }))
             .collect();
         arguments += &format!(", %m: tensor<{dims}{element}>");
@@ -181,6 +183,8 @@ fn largest_and_smallest_heads() {
         (shape(255, 11), 3, (4, 4)),
         (shape(1, 11), 254, (4, 4)),
         (shape(2, 11), 1, (4, 4)),
+        (shape(4, 0), 4, (4, 4)),
+        (shape(4, 0), 4, (1, 4)),
     ]
     .into_iter()
     .map(|(shape, value_depth, blocks)| {

@@ -298,3 +298,20 @@ fn more_of_everything_than_there_is() {
         })
     }));
 }
+
+/// No terms give zeros, and what the epilogue makes of them.
+#[test]
+fn nothing_to_contract() {
+    check_cases([1, 2].into_iter().map(|split_k| {
+        let schedule = MatmulSchedule {
+            tile_k: 4,
+            split_k,
+            stages: split_k,
+            ..MatmulSchedule::default()
+        };
+        Case {
+            bias: true,
+            ..Case::plain(schedule, [5, 6, 0])
+        }
+    }));
+}

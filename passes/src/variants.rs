@@ -83,6 +83,7 @@ pub fn of_units(
             for unit in &lowered.units {
                 let mut runnable = Runnable::unit(&lowered.package, unit)?;
                 runnable.stage.clone_from(&stage);
+                runnable.native = lowered.functions();
                 variants.push(Variant { unit: runnable });
             }
         }

@@ -54,15 +54,8 @@ pub fn subject(
     cases: Level,
 ) -> Result<Subject, VerifyError> {
     let mut subject = Subject::of_package(&serialized.package, entry)?;
-    if target.target == Kind::Gpu {
-        subject.variants = variants::of_units(target, serialized, entry, cases)?;
-    }
+    subject.variants = variants::of_units(target, serialized, entry, cases)?;
     Ok(subject)
-}
-
-/// How kernels are executed for the module's target.
-pub fn exec_options(_module: OperationRef) -> Result<ExecOptions, VerifyError> {
-    Ok(ExecOptions::default())
 }
 
 /// Runs the gate on every entry; the first refusal ends it.
@@ -70,13 +63,16 @@ pub fn verify(
     target: &Target,
     serialized: &Serialized,
     device: &Device,
-    exec: &ExecOptions,
     options: &Options,
 ) -> Result<Vec<(String, Verdict)>, VerifyError> {
+    let exec = ExecOptions {
+        native: serialized.functions(),
+        ..ExecOptions::default()
+    };
     let mut verdicts = Vec::new();
     for entry in serialized.package.manifest.entries.keys() {
         let subject = subject(target, serialized, entry, options.cases)?;
-        let verdict = kforge_verify::verify(&subject, device, exec, options);
+        let verdict = kforge_verify::verify(&subject, device, &exec, options);
         let passed = verdict.passed;
         verdicts.push((entry.clone(), verdict));
         if !passed {

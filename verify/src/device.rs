@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kforge_oracle::{Array, EvalOptions, Outcome, Values, compare, evaluate, generate};
+use kforge_oracle::{
+    Array, Comparison, EvalOptions, Outcome, Program, Values, compare, evaluate, generate,
+};
 use kforge_runtime::{
     Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, RunResult,
     manifest::{BufferId, Step, Symbols},
@@ -10,6 +12,7 @@ use kforge_runtime::{
 
 use crate::{
     Options, Scope, Verdict, convert,
+    large::Large,
     subject::Runnable,
     verdict::{self, Reason},
 };
@@ -26,6 +29,15 @@ pub fn check(
     let cases = match scope {
         Scope::Shape => options.value_cases().into_iter().take(2).collect(),
         _ => options.value_cases(),
+    };
+    let own = ExecOptions {
+        native: subject.native.clone(),
+        ..exec.clone()
+    };
+    let exec = if subject.native.is_empty() {
+        exec
+    } else {
+        &own
     };
     let executable = Executable::new(
         device,
@@ -101,8 +113,6 @@ fn check_case(
 ) -> Result<bool, Refusal> {
     let failed = |error: &dyn std::fmt::Display| (Reason::Execution, error.to_string());
     let inputs = generate(&subject.program, values, seed).map_err(|error| failed(&error))?;
-    let evaluation = evaluate(&subject.program, &inputs, &EvalOptions::default())
-        .map_err(|error| failed(&error))?;
     let with_nan = run(subject, executable, &inputs, Poison::Nan, options)?;
     let with_big = run(subject, executable, &inputs, Poison::Big, options)?;
     for result in [&with_nan, &with_big] {
@@ -110,19 +120,9 @@ fn check_case(
             return Err((Reason::Poison, guard.to_string()));
         }
     }
-    let references = evaluation.outputs();
-    if references.len() != with_nan.outputs.len() {
-        let detail = format!(
-            "the package has {} outputs, the program {}",
-            with_nan.outputs.len(),
-            references.len()
-        );
-        return Err((Reason::Execution, detail));
-    }
+    let compared = hold(&subject.program, &inputs, &with_nan.outputs, seed, options)?;
     let mut decided = true;
-    for (index, (got, reference)) in with_nan.outputs.iter().zip(references).enumerate() {
-        let result = compare(&got.to_f64_vec(), reference, &options.tolerance())
-            .map_err(|error| failed(&error))?;
+    for (index, (got, result)) in with_nan.outputs.iter().zip(compared).enumerate() {
         let says = result.undecided < result.elements || result.elements == 0;
         decided &= says;
         if !result.passed && says {
@@ -145,6 +145,39 @@ fn check_case(
         verdict.pass(&subject.stage, scope, values, &result);
     }
     Ok(decided)
+}
+
+/// The device's outputs against the program on the same inputs.
+fn hold(
+    program: &Program,
+    inputs: &[Array],
+    outputs: &[HostTensor],
+    seed: u64,
+    options: &Options,
+) -> Result<Vec<Comparison>, Refusal> {
+    let failed = |error: &dyn std::fmt::Display| (Reason::Execution, error.to_string());
+    if outputs.len() != program.outputs.len() {
+        let detail = format!(
+            "the package has {} outputs, the program {}",
+            outputs.len(),
+            program.outputs.len()
+        );
+        return Err((Reason::Execution, detail));
+    }
+    if let Some(product) = Large::of(program, options.full_multiply_adds) {
+        let got = outputs[0].to_f64_vec();
+        return Ok(vec![product.check(inputs, &got, seed, options)?]);
+    }
+    let evaluation =
+        evaluate(program, inputs, &EvalOptions::default()).map_err(|error| failed(&error))?;
+    outputs
+        .iter()
+        .zip(evaluation.outputs())
+        .map(|(got, reference)| {
+            compare(&got.to_f64_vec(), reference, &options.tolerance())
+                .map_err(|error| failed(&error))
+        })
+        .collect()
 }
 
 fn run(

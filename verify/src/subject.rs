@@ -3,6 +3,7 @@
 use kforge_oracle::Program;
 use kforge_runtime::{
     Package, PackageError,
+    cpu::NativeKernels,
     manifest::{BufferId, Role, UNIT_ENTRY, Unit},
 };
 
@@ -21,6 +22,8 @@ pub struct Runnable {
     pub program: Program,
     /// The buffer of each input of the program.
     pub arguments: Vec<BufferId>,
+    /// Functions of its own native kernels; else those of the whole run count.
+    pub native: NativeKernels,
 }
 
 /// A unit of the same knobs at another shape.
@@ -81,6 +84,7 @@ impl Runnable {
             entry: UNIT_ENTRY.into(),
             program,
             arguments,
+            native: NativeKernels::default(),
         })
     }
 
@@ -136,6 +140,7 @@ impl Subject {
             package: package.clone(),
             entry: entry.to_owned(),
             arguments: arguments(package, entry, &program).ok_or_else(missing)?,
+            native: NativeKernels::default(),
             program,
         };
         let listed: Vec<Unit> = package

@@ -170,7 +170,7 @@ impl MatmulSchedule {
     pub fn guess(problem: &MatmulProblem, device: &Device) -> Self {
         let candidates = match device.target {
             Target::Gpu => Self::gpu_candidates(problem),
-            Target::Cpu => Self::cpu_candidates(device),
+            Target::Cpu => Self::cpu_candidates(problem, device),
         };
         let fits = |schedule: &Self| schedule.check(problem, device).is_ok();
         candidates.into_iter().find(fits).unwrap_or(Self {
@@ -220,9 +220,14 @@ impl MatmulSchedule {
     }
 
     /// One invocation per workgroup: the tile is what the registers hold.
-    fn cpu_candidates(device: &Device) -> Vec<Self> {
-        let width = device.max_vector();
-        [(8, 2 * width, 64), (4, width, 16)]
+    fn cpu_candidates(problem: &MatmulProblem, device: &Device) -> Vec<Self> {
+        // A width that divides both keeps every access whole.
+        let mut width = device.max_vector();
+        while problem.n % width as u64 != 0 || problem.k % width as u64 != 0 {
+            width /= 2;
+        }
+        let columns = (2 * width).max(8);
+        [(8, columns, 64), (4, columns, 16)]
             .into_iter()
             .map(|(rows, columns, tile_k)| Self {
                 tile_m: rows,

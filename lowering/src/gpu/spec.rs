@@ -61,7 +61,10 @@ pub fn print<'c, 'a>(
         for (index, operand) in operands.iter().enumerate() {
             // A value that is passed twice is two inputs of the kernel: each
             // use takes its own.
-            let turn = operands[..index].iter().filter(|earlier| *earlier == operand).count();
+            let turn = operands[..index]
+                .iter()
+                .filter(|earlier| *earlier == operand)
+                .count();
             copy.set_operand(index, replaced(&known, *op, *operand, turn)?);
         }
         let copy = block.append_operation(copy);

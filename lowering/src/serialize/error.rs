@@ -7,7 +7,7 @@ use melior::{
     ir::{Location, OperationRef, operation::OperationLike},
 };
 
-use crate::translate::TranslateError;
+use crate::{cpu::CpuError, translate::TranslateError};
 
 /// A refusal to serialise.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,9 @@ pub enum SerializeError {
     /// A kernel outside the subset.
     #[error(transparent)]
     Translate(#[from] TranslateError),
+    /// A kernel does not become machine code.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
     /// The package breaks a rule of the format.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -52,6 +55,7 @@ impl SerializeError {
                 &error.location,
                 format!("'{}' op {}", error.op, error.message),
             ),
+            Self::Cpu(error) => return diagnostics::error(fallback, &error.to_string()),
             Self::Package(error) => return diagnostics::error(fallback, &error.to_string()),
         };
         let mut parts = place.rsplitn(3, ':');

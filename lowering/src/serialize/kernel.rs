@@ -16,7 +16,7 @@ use naga::valid::GlobalUse;
 
 use super::{SerializeError, read, requires};
 use crate::translate::{
-    Access, Binding, Kernel, Launch, ScalarType, TranslateOptions, translate_kernel,
+    Access, Binding, Immediate, Kernel, Launch, ScalarType, TranslateOptions, translate_kernel,
 };
 
 /// All kernels of a module, by the names of their `gpu.module` and `gpu.func`.
@@ -26,7 +26,12 @@ pub(super) type Kernels = BTreeMap<(String, String), Translated>;
 pub(super) struct Translated {
     /// Its name in the package.
     pub(super) name: String,
-    pub(super) kernel: Kernel,
+    /// Shader text; native code lies in the object of all kernels instead.
+    pub(super) wgsl: Option<String>,
+    /// The argument of the `gpu.func` behind each binding.
+    pub(super) arguments: Vec<usize>,
+    /// What is passed as scalars.
+    pub(super) immediates: Vec<Immediate>,
     pub(super) record: manifest::Kernel,
     /// The ops it is the last kernel of.
     pub(super) spec: Option<String>,
@@ -40,34 +45,49 @@ pub(super) fn translate_all(
     launches: &BTreeMap<(String, String), Launch>,
     options: &TranslateOptions,
 ) -> Result<Kernels, SerializeError> {
-    let mut names = BTreeSet::new();
+    let mut names = Names::default();
     let mut kernels = Kernels::new();
     for (symbols, func) in functions(module) {
         let Some(launch) = launches.get(&symbols) else {
             continue;
         };
         let kernel = translate_kernel(func, launch, options)?;
-        let mut name = read::clean(&symbols.1);
-        if !names.insert(name.clone()) {
-            name = read::clean(&format!("{}_{}", symbols.0, symbols.1));
-            while !names.insert(name.clone()) {
+        let name = names.unique(&symbols);
+        let translated = Translated {
+            record: record(func, &name, &kernel)?,
+            wgsl: Some(kernel.wgsl().to_owned()),
+            arguments: kernel.bindings().iter().map(|it| it.argument).collect(),
+            immediates: kernel.immediates().to_vec(),
+            name,
+            spec: spec(func),
+            used: false,
+        };
+        kernels.insert(symbols, translated);
+    }
+    Ok(kernels)
+}
+
+/// The ops a kernel is the last one of.
+pub(super) fn spec(func: OperationRef) -> Option<String> {
+    read::text(func, attributes::SPEC).map(ToOwned::to_owned)
+}
+
+/// Names of kernels in a package, each once.
+#[derive(Default)]
+pub(super) struct Names(BTreeSet<String>);
+
+impl Names {
+    /// The name of a kernel: that of its function where it is free.
+    pub(super) fn unique(&mut self, (module, function): &(String, String)) -> String {
+        let mut name = read::clean(function);
+        if !self.0.insert(name.clone()) {
+            name = read::clean(&format!("{module}_{function}"));
+            while !self.0.insert(name.clone()) {
                 name.push('_');
             }
         }
-        let record = record(func, &name, &kernel)?;
-        let spec = read::text(func, attributes::SPEC).map(ToOwned::to_owned);
-        kernels.insert(
-            symbols,
-            Translated {
-                name,
-                kernel,
-                record,
-                spec,
-                used: false,
-            },
-        );
+        name
     }
-    Ok(kernels)
 }
 
 /// Every kernel of a module, with the names of its `gpu.module` and itself.
@@ -91,9 +111,8 @@ pub(super) fn functions<'c, 'a>(
 /// Puts the kernels that dispatches launch into the package.
 pub(super) fn keep_used(package: &mut Package, kernels: Kernels) {
     for translated in kernels.into_values().filter(|translated| translated.used) {
-        if let Some(file) = translated.record.code.file() {
-            let code = translated.kernel.wgsl().as_bytes().to_vec();
-            package.files.insert(file.to_owned(), code);
+        if let (Some(file), Some(text)) = (translated.record.code.file(), translated.wgsl) {
+            package.files.insert(file.to_owned(), text.into_bytes());
         }
         package
             .manifest
@@ -107,14 +126,6 @@ fn record(
     name: &str,
     kernel: &Kernel,
 ) -> Result<manifest::Kernel, SerializeError> {
-    let immediate = |immediate: &crate::translate::Immediate| match immediate.scalar {
-        ScalarType::F32 => Ok(manifest::ScalarType::F32),
-        ScalarType::I32 => Ok(manifest::ScalarType::I32),
-        other => Err(SerializeError::at(
-            func,
-            format!("takes a scalar of type {other:?}; packages pass i32, index, i1, f16 and f32"),
-        )),
-    };
     if let crate::translate::ImmediateSpace::Uniform(_) = kernel.immediate_space()
         && !kernel.immediates().is_empty()
     {
@@ -139,15 +150,27 @@ fn record(
             .enumerate()
             .map(|(index, binding)| bind(kernel, index, binding))
             .collect(),
-        immediates: kernel
-            .immediates()
-            .iter()
-            .map(immediate)
-            .collect::<Result<_, _>>()?,
+        immediates: scalars(func, kernel.immediates())?,
         stage: stage.to_owned(),
         knobs: knobs(func),
         requires: requires::requires(func, kernel),
     })
+}
+
+/// The scalar types of a kernel's immediates.
+pub(super) fn scalars(
+    func: OperationRef,
+    immediates: &[Immediate],
+) -> Result<Vec<manifest::ScalarType>, SerializeError> {
+    let scalar = |immediate: &Immediate| match immediate.scalar {
+        ScalarType::F32 => Ok(manifest::ScalarType::F32),
+        ScalarType::I32 => Ok(manifest::ScalarType::I32),
+        other => Err(SerializeError::at(
+            func,
+            format!("takes a scalar of type {other:?}; packages pass i32, index, i1, f16 and f32"),
+        )),
+    };
+    immediates.iter().map(scalar).collect()
 }
 
 fn bind(kernel: &Kernel, index: usize, binding: &Binding) -> manifest::Binding {
@@ -156,21 +179,28 @@ fn bind(kernel: &Kernel, index: usize, binding: &Binding) -> manifest::Binding {
         Access::ReadWrite if loads(kernel, index) => manifest::Access::ReadWrite,
         Access::ReadWrite => manifest::Access::Write,
     };
-    let scalars = binding
-        .elements
-        .and_then(|elements| elements.checked_mul(u64::from(binding.lanes)))
-        .and_then(|scalars| i64::try_from(scalars).ok());
     manifest::Binding {
         access,
-        dtype: match binding.scalar {
-            ScalarType::F16 => Dtype::F16,
-            ScalarType::F32 => Dtype::F32,
-            ScalarType::I64 => Dtype::I64,
-            // No buffer holds booleans.
-            ScalarType::I32 | ScalarType::Bool => Dtype::I32,
-        },
-        elements: scalars.map(Expr::from),
+        dtype: dtype(binding.scalar),
+        elements: elements(binding.elements, u64::from(binding.lanes)),
     }
+}
+
+/// The package's element type.
+pub(super) fn dtype(scalar: ScalarType) -> Dtype {
+    match scalar {
+        ScalarType::F16 => Dtype::F16,
+        ScalarType::F32 => Dtype::F32,
+        ScalarType::I64 => Dtype::I64,
+        // No buffer holds booleans.
+        ScalarType::I32 | ScalarType::Bool => Dtype::I32,
+    }
+}
+
+/// Scalars in a binding of so many vectors.
+pub(super) fn elements(vectors: Option<u64>, lanes: u64) -> Option<Expr> {
+    let scalars = vectors?.checked_mul(lanes)?;
+    Some(Expr::from(i64::try_from(scalars).ok()?))
 }
 
 /// Whether the kernel reads from binding `index`.
@@ -190,7 +220,7 @@ fn loads(kernel: &Kernel, index: usize) -> bool {
 }
 
 /// The knobs of `kforge.schedule`; a list is one text.
-fn knobs(func: OperationRef) -> BTreeMap<String, Knob> {
+pub(super) fn knobs(func: OperationRef) -> BTreeMap<String, Knob> {
     let schedule = func.attribute(attributes::SCHEDULE).ok();
     let Some(schedule) = schedule.and_then(|value| DictionaryAttribute::try_from(value).ok())
     else {

@@ -53,14 +53,12 @@ pub(super) fn dispatch(host: &mut Host, op: OperationRef) -> Result<Launched> {
         })
     };
     let views = kernel
-        .kernel
-        .bindings()
+        .arguments
         .iter()
-        .map(|binding| host.view(op, argument(binding.argument)?))
+        .map(|index| host.view(op, argument(*index)?))
         .collect::<Result<Vec<View>>>()?;
     let immediates = kernel
-        .kernel
-        .immediates()
+        .immediates
         .iter()
         .map(|slot| immediate(host, op, slot, &argument))
         .collect::<Result<Vec<Immediate>>>()?;

@@ -26,6 +26,7 @@ mod error;
 mod function;
 mod kernel;
 mod launch;
+mod native;
 mod ports;
 mod program;
 mod read;
@@ -36,10 +37,12 @@ mod view;
 pub use emit::{Emitted, emit};
 pub use error::SerializeError;
 pub use kforge_runtime::manifest::Unit;
+pub use native::Native;
 pub use requires::translate_options;
 
 use std::collections::BTreeMap;
 
+use kforge_dialect::device::{Device, Target};
 use kforge_runtime::{
     Package,
     manifest::{self, FORMAT, Manifest, PackageError, VerifierSettings},
@@ -64,6 +67,8 @@ pub struct Serialized {
     pub package: Package,
     /// Its units, in the order of their entries and steps.
     pub units: Vec<Unit>,
+    /// Machine code, for the CPU target.
+    pub native: Option<Native>,
     /// Why the program of a function or unit is missing, one sentence each.
     pub remarks: Vec<String>,
 }
@@ -74,9 +79,17 @@ pub struct Serialized {
 /// A located [`SerializeError`] for anything outside the subset, for a kernel
 /// that does not translate, and if there is no entry.
 pub fn package(module: OperationRef, options: &Options) -> Result<Serialized, SerializeError> {
-    let translate = translate_options(module);
     let launches = collect_launches(module)?;
-    let kernels = kernel::translate_all(module, &launches, &translate)?;
+    let (kernels, native) = match Device::of(module).target {
+        Target::Gpu => {
+            let translate = translate_options(module);
+            (kernel::translate_all(module, &launches, &translate)?, None)
+        }
+        Target::Cpu => {
+            let (kernels, native) = native::compile_all(module, &launches)?;
+            (kernels, Some(native))
+        }
+    };
     let mut building = Building {
         package: Package::new(Manifest {
             format: FORMAT,
@@ -122,6 +135,7 @@ pub fn package(module: OperationRef, options: &Options) -> Result<Serialized, Se
     Ok(Serialized {
         package,
         units,
+        native,
         remarks,
     })
 }

@@ -38,7 +38,7 @@ impl Shape {
             .map_err(|_| "is no ranked memref; only those become buffers, bufferize first")?;
         let element = memref.element().to_string();
         let (dtype, lanes) = element_of(&element).ok_or(
-            "has another element type than f32, f16, i32, i64 and vectors of 2 or 4 of them",
+            "has another element type than f32, f16, i32, i64 and vectors of 2 to 16 of them",
         )?;
         let sizes = (0..memref.rank())
             .map(|index| match memref.dim_size(index) {
@@ -55,7 +55,9 @@ impl Shape {
         if shape.elements().is_none_or(|elements| elements >= 1 << 31) {
             return Err("has 2^31 elements or more, which kernels cannot index".into());
         }
-        if offset != 0 || strides != shape.strides() {
+        // MLIR gives an empty memref strides of 0, whatever its layout.
+        let empty = shape.elements() == Some(0);
+        if offset != 0 || (strides != shape.strides() && !empty) {
             return Err("is not dense and row-major; only whole buffers can be serialised".into());
         }
         Ok(shape)
@@ -114,6 +116,6 @@ fn element_of(text: &str) -> Option<(Dtype, u64)> {
     let lanes = lanes
         .parse()
         .ok()
-        .filter(|lanes| [1, 2, 4].contains(lanes))?;
+        .filter(|lanes| [1, 2, 4, 8, 16].contains(lanes))?;
     Some((dtype, lanes))
 }

@@ -17,10 +17,14 @@
 //! Limits: fewer than 2^31 elements per tensor; 8 buffers per kernel.
 
 use kforge_dialect::{
+    device::{Device, Target},
     diagnostics,
     pass::{Failed, PassDef, PassRun, StatisticDef},
 };
-use melior::{Context, ir::OperationRef};
+use melior::{
+    Context,
+    ir::{OperationRef, operation::OperationLike},
+};
 
 pub const PASS: PassDef = PassDef {
     argument: "convert-kforge-to-gpu",
@@ -40,6 +44,27 @@ fn run<'c, 'a>(
     module: OperationRef<'c, 'a>,
     pass: &PassRun,
 ) -> Result<(), Failed> {
+    convert(context, module, pass, Target::Gpu)
+}
+
+/// Generates kernels for `target`, which must be what the module is compiled for.
+pub fn convert<'c, 'a>(
+    context: &'c Context,
+    module: OperationRef<'c, 'a>,
+    pass: &PassRun,
+    target: Target,
+) -> Result<(), Failed> {
+    let attached = Device::of(module).target;
+    if attached != target {
+        let message = format!(
+            "{}: the module is compiled for target '{}'; attach a device of target '{}'",
+            pass.argument(),
+            attached.as_str(),
+            target.as_str()
+        );
+        diagnostics::error(module.location(), &message);
+        return Err(Failed);
+    }
     match kforge_lowering::gpu::convert(context, module) {
         Ok(kernels) => {
             pass.count("kernels", kernels as u64);

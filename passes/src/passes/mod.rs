@@ -2,6 +2,7 @@
 //! `tile_matmul.rs`.
 
 mod attach_device;
+mod convert_kforge_to_cpu;
 mod convert_kforge_to_gpu;
 mod eliminate_dead_ops;
 mod fold_constants;
@@ -34,6 +35,7 @@ pub static PASSES: &[PassDef] = &[
     tile_attention::PASS,
     vectorize_layernorm::PASS,
     convert_kforge_to_gpu::PASS,
+    convert_kforge_to_cpu::PASS,
     serialize::PASS,
     verify::PASS,
 ];

@@ -57,6 +57,13 @@ fn run<'c, 'a>(
     for remark in &serialized.remarks {
         diagnostics::remark(location, remark);
     }
+    let folder = pass.text("out-dir");
+    if !folder.is_empty() {
+        serialized.link().map_err(|error| {
+            error.emit(context, location);
+            Failed
+        })?;
+    }
     let package = &mut serialized.package;
     let texts: Vec<(Identifier, Attribute)> = package
         .manifest
@@ -69,7 +76,6 @@ fn run<'c, 'a>(
         .collect();
     let texts = DictionaryAttribute::new(context, &texts);
     ir::set_attribute(module, attributes::WGSL, texts.into());
-    let folder = pass.text("out-dir");
     if folder.is_empty() {
         return Ok(());
     }

@@ -119,8 +119,7 @@ fn run<'c, 'a>(
             Failed
         })?;
     let device = verify::open_device(module, choice).map_err(|error| fail(error.to_string()))?;
-    let exec = verify::exec_options(module).map_err(|error| fail(error.to_string()))?;
-    let verdicts = verify::verify(&Target::of(module), &serialized, &device, &exec, &options)
+    let verdicts = verify::verify(&Target::of(module), &serialized, &device, &options)
         .map_err(|error| fail(error.to_string()))?;
     let path = pass.text("report");
     if !path.is_empty() {
@@ -176,6 +175,7 @@ fn options(pass: &PassRun) -> Result<Options, String> {
             .ok_or_else(|| format!("timeout-ms is {timeout}, expected at least 1"))?,
         atol: tolerance("atol")?,
         rtol: tolerance("rtol")?,
+        ..Options::default()
     })
 }
 

@@ -42,6 +42,9 @@ pub(super) struct Arguments {
     /// Hold the results against the oracle, on the given inputs
     #[arg(long)]
     pub(super) check: bool,
+    /// Load the machine code of a CPU package, which can do whatever you can
+    #[arg(long)]
+    pub(super) allow_native_code: bool,
     /// Repeat N times after a warm-up and report the spread
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     time: Option<u32>,

@@ -7,8 +7,8 @@
 use std::{cell::RefCell, fs::File, io::Read, path::Path, rc::Rc};
 
 use kforge_dialect::{attributes, ir, scan};
-use kforge_lowering::serialize::{self, Options};
-use kforge_runtime::{DeviceDescription, Package, device::Target};
+use kforge_lowering::serialize::{self, Options, Serialized};
+use kforge_runtime::{DeviceDescription, device::Target};
 use melior::{
     diagnostic::{Diagnostic, DiagnosticSeverity},
     ir::{BlockLike, Module, operation::OperationLike},
@@ -23,7 +23,7 @@ pub(super) fn lower(
     path: &Path,
     device: &DeviceDescription,
     seed: u64,
-) -> Result<Package, Failure> {
+) -> Result<Serialized, Failure> {
     let source = source(path)?;
     kforge_passes::register();
     let context = kforge_dialect::context();
@@ -65,7 +65,7 @@ pub(super) fn lower(
     let options = Options { plan, seed };
     let serialized = serialize::package(module.as_operation(), &options)
         .map_err(|error| Failure::Input(error.to_string()))?;
-    Ok(serialized.package)
+    Ok(serialized)
 }
 
 fn source(path: &Path) -> Result<String, Failure> {

@@ -24,7 +24,8 @@ use std::{io::Write, path::Path, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use kforge_runtime::{
-    Device, Executable, Package, Poison, RunOptions, execute::ExecOptions, manifest::Symbols,
+    Device, Executable, Package, Poison, RunOptions, cpu::NativeKernels, execute::ExecOptions,
+    manifest::Symbols,
 };
 
 use arguments::Arguments;
@@ -56,20 +57,22 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let device = Device::open(arguments.device()?)?;
     let start = Instant::now();
-    let mut package = load(&arguments.input, &device, arguments.seed)?;
+    let mut loaded = load(&arguments.input, &device, arguments.seed)?;
     let load_ms = milliseconds(start);
-    let entry = entry(&package, arguments.entry.as_deref())?;
-    let bound = bind::bind(&package, &entry, arguments)?;
+    let package = &loaded.package;
+    let entry = entry(package, arguments.entry.as_deref())?;
+    let bound = bind::bind(package, &entry, arguments)?;
     for warning in &bound.warnings {
         warn(warning);
     }
-    let exec = ExecOptions::default();
+    let exec = ExecOptions {
+        native: loaded.native.clone(),
+        allow_native_code: arguments.allow_native_code,
+        ..ExecOptions::default()
+    };
     let start = Instant::now();
-    let verdict = verify::verify(&package, &entry, &device, &exec, arguments.seed)?;
+    let verdict = verify::verify(package, &entry, &device, &exec, arguments.seed)?;
     let verify_ms = milliseconds(start);
-    if let Some(folder) = &arguments.package_dir {
-        package.save(folder)?;
-    }
     if let Some(why) = &verdict.missing {
         warn(&format!("not verified: {why}"));
         if arguments.repeats().is_some() {
@@ -77,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             return Err(Failure::Refused(message));
         }
     }
-    let mut executable = Executable::new(&device, &package, &entry, &Symbols::new(), &exec)?;
+    let mut executable = Executable::new(&device, package, &entry, &Symbols::new(), &exec)?;
     let options = RunOptions {
         poison: Some(Poison::Nan),
         time: arguments.repeats(),
@@ -92,10 +95,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let checks = match arguments.check {
-        true => check::check(&package, &entry, &bound, &result.outputs)?,
+        true => check::check(package, &entry, &bound, &result.outputs)?,
         false => Vec::new(),
     };
-    let names = output::names(&package, &entry);
+    let names = output::names(package, &entry);
+    if let Some(folder) = &arguments.package_dir {
+        loaded.save(folder)?;
+    }
     let report = report::Report::new(
         &entry,
         device.description(),
@@ -105,7 +111,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         &files,
     )
     .with_host(load_ms, verify_ms)
-    .with_package(&package, arguments.package_dir.as_deref())
+    .with_package(&loaded.package, arguments.package_dir.as_deref())
     .with_checks(&checks);
     let text = match arguments.json {
         true => report.json()?,
@@ -126,13 +132,48 @@ fn milliseconds(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
+/// What is run.
+struct Loaded {
+    package: Package,
+    /// Native kernels that were compiled in this process.
+    native: NativeKernels,
+    /// The module's object, for a package that is to be kept.
+    #[cfg(feature = "mlir")]
+    serialized: Option<kforge_lowering::serialize::Serialized>,
+}
+
+impl Loaded {
+    fn save(&mut self, folder: &Path) -> Result<(), Failure> {
+        #[cfg(feature = "mlir")]
+        if let Some(serialized) = &mut self.serialized {
+            serialized
+                .link()
+                .map_err(|error| Failure::Input(error.to_string()))?;
+            self.package = serialized.package.clone();
+        }
+        Ok(self.package.save(folder)?)
+    }
+}
+
 /// A package from a folder, or from a module that is lowered for the device.
-fn load(input: &Path, device: &Device, seed: u64) -> Result<Package, Failure> {
+fn load(input: &Path, device: &Device, seed: u64) -> Result<Loaded, Failure> {
     if input.is_dir() {
-        return Ok(Package::load(input)?);
+        return Ok(Loaded {
+            package: Package::load(input)?,
+            native: NativeKernels::default(),
+            #[cfg(feature = "mlir")]
+            serialized: None,
+        });
     }
     #[cfg(feature = "mlir")]
-    return lower::lower(input, device.description(), seed);
+    {
+        let serialized = lower::lower(input, device.description(), seed)?;
+        Ok(Loaded {
+            package: serialized.package.clone(),
+            native: serialized.functions(),
+            serialized: Some(serialized),
+        })
+    }
     #[cfg(not(feature = "mlir"))]
     {
         let _ = (device, seed);

@@ -1,6 +1,7 @@
 //! What a run prints: a summary, or JSON.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write,
     path::{Path, PathBuf},
 };
@@ -134,7 +135,8 @@ impl<'r> Report<'r> {
                 .kernels
                 .values()
                 .filter_map(|kernel| kernel.code.file());
-            self.kernels = files.map(|file| folder.join(file)).collect();
+            let files: BTreeSet<&str> = files.collect();
+            self.kernels = files.into_iter().map(|file| folder.join(file)).collect();
         }
         self
     }
@@ -241,7 +243,7 @@ impl<'r> Report<'r> {
             |spread: &Option<Spread>| spread.as_ref().map_or_else(|| "none".into(), spread_text);
         let _ = writeln!(
             text,
-            "upload {}, submit {}, GPU {}, download {}",
+            "upload {}, submit {}, device {}, download {}",
             format_ms(total.upload_ms),
             format_ms(total.submit_ms),
             spread(&total.gpu_ms),

@@ -1,0 +1,285 @@
+//! Tiles: from the operands through workgroup memory into registers.
+
+use melior::ir::{Type, Value};
+
+use super::MatmulKernel;
+use crate::{
+    emit::{Emit, Emitted, Ix},
+    gpu::kernel::Body,
+};
+
+/// One operand: how it lies in memory and which tile of it a workgroup needs.
+#[derive(Clone, Debug)]
+pub(super) struct Operand {
+    /// Stored rows and columns.
+    pub(super) rows: i64,
+    pub(super) cols: i64,
+    /// Tile of the same orientation.
+    pub(super) tile_rows: i64,
+    pub(super) tile_cols: i64,
+    /// Elements per access.
+    pub(super) width: i64,
+    /// The contraction runs along the stored columns.
+    pub(super) k_inner: bool,
+}
+
+impl Operand {
+    pub(super) fn tile_shape(&self, stages: i64) -> [i64; 3] {
+        // One vector of padding keeps the rows of a tile off the same banks.
+        [stages, self.tile_rows, self.tile_cols / self.width + 1]
+    }
+}
+
+/// A tile position: which rows and columns, and whether the contraction may end inside.
+pub(super) struct Tile<'c, 'a> {
+    pub(super) batch: Ix<'c, 'a>,
+    pub(super) outer: Ix<'c, 'a>,
+    pub(super) k: Ix<'c, 'a>,
+}
+
+impl MatmulKernel {
+    /// How many vectors of a tile each invocation moves.
+    fn moves(&self, operand: &Operand) -> i64 {
+        let vectors = operand.tile_rows * operand.tile_cols / operand.width;
+        vectors
+            .unsigned_abs()
+            .div_ceil(self.schedule.invocations() as u64) as i64
+    }
+
+    /// Position of this invocation's vector number `turn` in a tile.
+    fn position<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        operand: &Operand,
+        turn: i64,
+    ) -> Emitted<(Ix<'c, 'a>, Ix<'c, 'a>, Ix<'c, 'a>)> {
+        let per_row = operand.tile_cols / operand.width;
+        let number = emit.shared(&body.invocation + turn * self.schedule.invocations())?;
+        Ok((
+            number.clone(),
+            emit.shared(&number / per_row)?,
+            emit.shared(number % per_row)?,
+        ))
+    }
+
+    /// Copies a tile to workgroup memory, where one invocation does it all: a
+    /// loop, since the whole tile would not fit into registers.
+    pub(super) fn copy<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        index: usize,
+        operand: &Operand,
+        tile: &Tile<'c, 'a>,
+    ) -> Emitted<()> {
+        let per_row = operand.tile_cols / operand.width;
+        let zero = Ix::Const(0);
+        emit.for_loop(
+            &zero,
+            &Ix::Const(operand.tile_rows),
+            1,
+            &[],
+            |emit, row, _| {
+                emit.for_loop(&zero, &Ix::Const(per_row), 1, &[], |emit, col, _| {
+                    let value = self.read(emit, body, index, operand, tile, &row, &col, true)?;
+                    emit.store(
+                        value,
+                        body.workgroup[index],
+                        &[Ix::Const(0), row.clone(), col],
+                    )?;
+                    Ok(Vec::new())
+                })
+            },
+        )?;
+        Ok(())
+    }
+
+    /// Reads this invocation's share of a tile; zeros beyond the operand's edges.
+    pub(super) fn fetch<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        argument: usize,
+        operand: &Operand,
+        tile: &Tile<'c, 'a>,
+    ) -> Emitted<Vec<Value<'c, 'a>>> {
+        // The last turn may pass the end of the tile; its address stays inside.
+        let vectors = operand.tile_rows * operand.tile_cols / operand.width;
+        let whole = vectors % self.schedule.invocations() == 0;
+        (0..self.moves(operand))
+            .map(|turn| {
+                let (_, row, col) = self.position(emit, body, operand, turn)?;
+                self.read(emit, body, argument, operand, tile, &row, &col, whole)
+            })
+            .collect()
+    }
+
+    /// Reads one vector of a tile. `within` says that the position is inside the
+    /// tile; it may be outside the operand either way.
+    #[allow(clippy::too_many_arguments)]
+    fn read<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        argument: usize,
+        operand: &Operand,
+        tile: &Tile<'c, 'a>,
+        row: &Ix<'c, 'a>,
+        col: &Ix<'c, 'a>,
+        within: bool,
+    ) -> Emitted<Value<'c, 'a>> {
+        let element = self.problem.element.to_mlir(emit.context);
+        let (row0, col0) = if operand.k_inner {
+            (&tile.outer, &tile.k)
+        } else {
+            (&tile.k, &tile.outer)
+        };
+        let cols = operand.cols / operand.width;
+        // Loading ahead runs past the last tile, where nothing is read but the
+        // address must stay inside.
+        let ahead = self.schedule.stages > 1;
+        let ragged = |size: i64, tile: i64, k: bool| size % tile != 0 || (k && ahead);
+        let mut row = emit.shared(row0 + row.clone())?;
+        let mut col = emit.shared(col0 / operand.width + col.clone())?;
+        let mut inside = None;
+        if ragged(operand.rows, operand.tile_rows, !operand.k_inner) {
+            inside = Some(emit.less(&row, &Ix::Const(operand.rows))?);
+            row = row.min(operand.rows - 1);
+        } else if !within {
+            row = row.min(operand.rows - 1);
+        }
+        if ragged(operand.cols, operand.tile_cols, operand.k_inner) {
+            let fits = emit.less(&col, &Ix::Const(cols))?;
+            inside = emit.both(inside, Some(fits))?;
+            col = col.min(cols - 1);
+        }
+        let value = emit.load(body.arguments[argument], &[tile.batch.clone(), row, col])?;
+        emit.or_zero(inside, value, element)
+    }
+
+    /// Writes this invocation's share of a tile to workgroup memory.
+    pub(super) fn put<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        memory: usize,
+        operand: &Operand,
+        slot: &Ix<'c, 'a>,
+        values: &[Value<'c, 'a>],
+    ) -> Emitted<()> {
+        let vectors = operand.tile_rows * operand.tile_cols / operand.width;
+        for (turn, value) in values.iter().enumerate() {
+            let turn = turn as i64;
+            let (number, row, col) = self.position(emit, body, operand, turn)?;
+            let inside = emit.below(&number, (turn + 1) * self.schedule.invocations(), vectors)?;
+            emit.when_some(inside, |emit| {
+                emit.store(*value, body.workgroup[memory], &[slot.clone(), row, col])
+            })?;
+        }
+        Ok(())
+    }
+
+    /// sums += a tile · b tile.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn multiply<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        a: &Operand,
+        b: &Operand,
+        slot: &Ix<'c, 'a>,
+        row: &Ix<'c, 'a>,
+        col: &Ix<'c, 'a>,
+        sums: &[Value<'c, 'a>],
+    ) -> Emitted<Vec<Value<'c, 'a>>> {
+        let s = &self.schedule;
+        let step = if s.unroll == 0 { s.tile_k } else { s.unroll };
+        emit.for_loop(
+            &Ix::Const(0),
+            &Ix::Const(s.tile_k / step),
+            1,
+            sums,
+            |emit, turn, sums| {
+                let mut sums = sums.to_vec();
+                for k in (0..step).step_by(s.vector_width as usize) {
+                    let k = &turn * step + k;
+                    let left =
+                        self.fragment(emit, body.workgroup[0], a, slot, row, &k, s.thread_m)?;
+                    let right =
+                        self.fragment(emit, body.workgroup[1], b, slot, col, &k, s.thread_n)?;
+                    for (left, right) in left.iter().zip(&right) {
+                        self.rank_one(emit, left, right, &mut sums)?;
+                    }
+                }
+                Ok(sums)
+            },
+        )
+    }
+
+    /// `vector-width` steps of K of one operand: per step, `count` f32 scalars.
+    #[allow(clippy::too_many_arguments)]
+    fn fragment<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        memory: Value<'c, 'a>,
+        operand: &Operand,
+        slot: &Ix<'c, 'a>,
+        first: &Ix<'c, 'a>,
+        k: &Ix<'c, 'a>,
+        count: i64,
+    ) -> Emitted<Vec<Vec<Value<'c, 'a>>>> {
+        let element = self.problem.element.to_mlir(emit.context);
+        let f32 = Type::float32(emit.context);
+        let (width, steps) = (operand.width, self.schedule.vector_width);
+        let mut fragment = vec![Vec::new(); steps as usize];
+        let read = |row: Ix<'c, 'a>, col: Ix<'c, 'a>| -> Emitted<Vec<Value<'c, 'a>>> {
+            let value = emit.load(memory, &[slot.clone(), row, col / width])?;
+            let value = emit.to_f32(value, element, width)?;
+            (0..width)
+                .map(|lane| emit.lane(value, f32, width, lane))
+                .collect()
+        };
+        if operand.k_inner {
+            for index in 0..count {
+                for start in (0..steps).step_by(width as usize) {
+                    let lanes = read(first + index, k + start)?;
+                    for (lane, value) in lanes.into_iter().enumerate() {
+                        fragment[start as usize + lane].push(value);
+                    }
+                }
+            }
+        } else {
+            for step in 0..steps {
+                for start in (0..count).step_by(width as usize) {
+                    fragment[step as usize].extend(read(k + step, first + start)?);
+                }
+            }
+        }
+        Ok(fragment)
+    }
+
+    /// sums[i][j] += left[i] * right[j], with vectors along j.
+    fn rank_one<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        left: &[Value<'c, 'a>],
+        right: &[Value<'c, 'a>],
+        sums: &mut [Value<'c, 'a>],
+    ) -> Emitted<()> {
+        let width = self.schedule.vector_width;
+        let f32 = Type::float32(emit.context);
+        let columns: Vec<Value> = right
+            .chunks(width as usize)
+            .map(|lanes| emit.compose(lanes, f32))
+            .collect::<Emitted<_>>()?;
+        for (row, left) in left.iter().enumerate() {
+            let left = emit.broadcast(*left, f32, width)?;
+            for (col, right) in columns.iter().enumerate() {
+                let sum = &mut sums[row * columns.len() + col];
+                *sum = emit.same("math.fma", &[left, *right, *sum])?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! Matrix products too large to recompute: Freivalds' check of every row, and 64
+//! rows recomputed with their full bounds.
+//!
+//! Freivalds finds any wrong row with a probability of 1 - 2^-16 where the inputs
+//! are small integers, of which every level has a case; with other values its bound
+//! grows with the columns, and the recomputed rows find smaller errors. Does nothing
+//! for other programs, nor up to 2^31 multiply-adds: those are compared in full.
+
+use kforge_oracle::{Array, Comparison, DType, Op, Product, Program, check_rows, freivalds};
+
+use crate::{
+    Options,
+    verdict::{self, Reason},
+};
+
+/// Multiply-adds above which a product is large: about ten seconds in f64 on two cores.
+pub const FULL_MULTIPLY_ADDS: u64 = 1 << 31;
+
+/// Vectors of ±1 per case; each misses a wrong row with probability 1/2.
+const ROUNDS: usize = 16;
+
+/// Rows recomputed per case, the first and the last among them.
+const ROWS: usize = 64;
+
+/// A program that is one large product and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Large {
+    m: usize,
+    n: usize,
+    k: usize,
+    /// Which inputs are a and b.
+    operands: [usize; 2],
+    transpose_b: bool,
+    dtype: DType,
+}
+
+impl Large {
+    /// The product, if the program is one of more than `limit` multiply-adds.
+    pub fn of(program: &Program, limit: u64) -> Option<Self> {
+        let [node] = program.nodes.as_slice() else {
+            return None;
+        };
+        let Op::Matmul {
+            a,
+            b,
+            bias: None,
+            residual: None,
+            transpose_a: false,
+            transpose_b,
+            activation: None,
+        } = &node.op
+        else {
+            return None;
+        };
+        let (a_type, b_type) = (program.type_of(*a)?, program.type_of(*b)?);
+        let [(m, k), (b_rows, b_columns), (_, n)] = [
+            matrix(&a_type.shape)?,
+            matrix(&b_type.shape)?,
+            matrix(&node.ty.shape)?,
+        ];
+        let one_dtype = a_type.dtype == b_type.dtype && b_type.dtype == node.ty.dtype;
+        let inner = if *transpose_b { b_columns } else { b_rows };
+        let returned = program.outputs.as_slice();
+        let result = program.inputs.len();
+        let plain =
+            one_dtype && inner == k && returned.len() == 1 && returned[0].0 as usize == result;
+        let work = [m, n, k]
+            .iter()
+            .fold(1u64, |work, size| work.saturating_mul(*size as u64));
+        (plain && work > limit).then_some(Self {
+            m,
+            n,
+            k,
+            operands: [a.0 as usize, b.0 as usize],
+            transpose_b: *transpose_b,
+            dtype: node.ty.dtype,
+        })
+    }
+
+    /// Holds the device's result against the inputs; the comparison is that of the
+    /// recomputed rows.
+    pub fn check(
+        &self,
+        inputs: &[Array],
+        got: &[f64],
+        seed: u64,
+        options: &Options,
+    ) -> Result<Comparison, (Reason, String)> {
+        let failed = |error: &dyn std::fmt::Display| (Reason::Execution, error.to_string());
+        let operand = |which: usize| {
+            let array = inputs.get(self.operands[which]);
+            array
+                .map(|array| array.value.as_slice())
+                .unwrap_or_default()
+        };
+        let product = Product {
+            m: self.m,
+            n: self.n,
+            k: self.k,
+            a: operand(0),
+            b: operand(1),
+            c: got,
+            transpose_b: self.transpose_b,
+            dtype: self.dtype,
+        };
+        let rows = check_rows(&product, ROWS, seed, &options.tolerance())
+            .map_err(|error| failed(&error))?;
+        if !rows.passed {
+            return Ok(rows);
+        }
+        let report = freivalds(&product, ROUNDS, seed).map_err(|error| failed(&error))?;
+        if report.passed {
+            return Ok(rows);
+        }
+        let detail = format!(
+            "output 0: row {} times a vector of signs differs by {:e} from what the inputs give, bound {:e} ({} rounds, {})",
+            report.worst_row,
+            report.residual,
+            report.bound,
+            report.rounds,
+            verdict::describe(&rows),
+        );
+        Err((Reason::NumericMismatch, detail))
+    }
+}
+
+/// Rows and columns of a shape that is one matrix.
+fn matrix(shape: &[usize]) -> Option<(usize, usize)> {
+    let (batch, [rows, columns]) = shape.split_last_chunk::<2>()?;
+    batch
+        .iter()
+        .all(|size| *size == 1)
+        .then_some((*rows, *columns))
+}
+
+/// Whether two programs are one but for names: then they mean the same, and nothing
+/// needs to be evaluated to show it.
+pub fn same(a: &Program, b: &Program) -> bool {
+    let inputs = a.inputs.iter().map(|input| &input.ty);
+    let nodes = a.nodes.iter().map(|node| (&node.op, &node.ty));
+    inputs.eq(b.inputs.iter().map(|input| &input.ty))
+        && nodes.eq(b.nodes.iter().map(|node| (&node.op, &node.ty)))
+        && a.outputs == b.outputs
+}
