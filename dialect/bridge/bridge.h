@@ -63,22 +63,25 @@ typedef enum { BridgeError, BridgeWarning, BridgeRemark } BridgeSeverity;
 void bridgeEmit(BridgeSeverity severity, MlirLocation location,
                 MlirStringRef message);
 
+// --- Parsing ---------------------------------------------------------------
+
+// Parses a module; `file` is what locations call the text. Null on failure.
+MlirModule bridgeParseModule(MlirContext context, MlirStringRef text,
+                             MlirStringRef file);
+
 // --- Passes and pipelines --------------------------------------------------
 
 typedef enum {
   BridgeOptionInteger,
   BridgeOptionBool,
-  BridgeOptionString,
-  BridgeOptionChoice
+  BridgeOptionString
 } BridgeOptionKind;
 
 typedef struct {
   MlirStringRef name, description;
   BridgeOptionKind kind;
-  int64_t integer;    // the default; for a choice its index, for a bool 0 or 1
+  int64_t integer;    // the default; for a bool 0 or 1
   MlirStringRef text; // the default of a string
-  intptr_t numChoices;
-  const MlirStringRef *choices;
 } BridgeOption;
 
 typedef struct {

@@ -9,9 +9,6 @@
 using namespace mlir;
 
 namespace {
-// One value of a closed set; prints and parses as its name.
-enum class Choice : int64_t {};
-
 template <typename T> using OptionOf = detail::PassOptions::Option<T>;
 
 // The options of a pass or pipeline, constructed in declaration order. `Make`
@@ -22,7 +19,6 @@ struct Options {
     std::unique_ptr<OptionOf<int64_t>> integer;
     std::unique_ptr<OptionOf<bool>> flag;
     std::unique_ptr<OptionOf<std::string>> text;
-    std::unique_ptr<OptionOf<Choice>> choice;
   };
   std::vector<Slot> slots;
 
@@ -31,7 +27,7 @@ struct Options {
     for (const BridgeOption &option : options) {
       StringRef name = unwrap(option.name);
       llvm::cl::desc description(unwrap(option.description));
-      Slot slot = {option.kind, {}, {}, {}, {}};
+      Slot slot = {option.kind, {}, {}, {}};
       switch (option.kind) {
       case BridgeOptionInteger:
         slot.integer = std::make_unique<Option<int64_t>>(
@@ -46,14 +42,6 @@ struct Options {
             parent, name, description,
             llvm::cl::init(unwrap(option.text).str()));
         break;
-      case BridgeOptionChoice:
-        slot.choice =
-            std::make_unique<Option<Choice>>(parent, name, description);
-        for (intptr_t i = 0; i < option.numChoices; ++i)
-          slot.choice->getParser().addLiteralOption(
-              unwrap(option.choices[i]), static_cast<Choice>(i), "");
-        slot.choice->setInitialValue(static_cast<Choice>(option.integer));
-        break;
       }
       slots.push_back(std::move(slot));
     }
@@ -66,8 +54,6 @@ struct Options {
       return slot.integer->getValue();
     case BridgeOptionBool:
       return slot.flag->getValue();
-    case BridgeOptionChoice:
-      return static_cast<int64_t>(slot.choice->getValue());
     case BridgeOptionString:
       return 0;
     }

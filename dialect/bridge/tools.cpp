@@ -6,6 +6,7 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
@@ -47,6 +48,13 @@ StringRef nameOf(StringRef output) {
   return output == "-" ? "standard output" : output;
 }
 } // namespace
+
+MlirModule bridgeParseModule(MlirContext context, MlirStringRef text,
+                             MlirStringRef file) {
+  return wrap(parseSourceString<ModuleOp>(unwrap(text), unwrap(context),
+                                          unwrap(file))
+                  .release());
+}
 
 void bridgeRegisterUpstream(MlirDialectRegistry registry) {
   registerAllDialects(*unwrap(registry));

@@ -4,9 +4,12 @@
 //! registry, where `--pass-pipeline`, `--help`, crash reproducers and statistics
 //! find them like any upstream pass.
 
-use melior::{Context, ir::OperationRef};
+use melior::{
+    Context,
+    ir::{OperationRef, operation::OperationLike},
+};
 
-use crate::bridge;
+use crate::{bridge, diagnostics};
 
 /// A diagnostic has been emitted; the pass fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +116,33 @@ impl PassRun<'_> {
             return "";
         };
         match self.def.options[index].kind {
-            OptionKind::Choice(names) => names[self.handle.integer(index) as usize],
+            OptionKind::Choice(names) => {
+                let text = self.handle.text(index);
+                names.iter().copied().find(|name| *name == text).unwrap_or("")
+            }
             _ => "",
         }
+    }
+
+    /// Every option with a closed set of names holds one of them; else an error.
+    pub(crate) fn check_choices(&self, operation: OperationRef) -> Result<(), Failed> {
+        for (index, option) in self.def.options.iter().enumerate() {
+            let OptionKind::Choice(names) = option.kind else {
+                continue;
+            };
+            let text = self.handle.text(index);
+            if !names.contains(&text.as_str()) {
+                let message = format!(
+                    "{}: {} is '{text}', expected {}",
+                    self.def.argument,
+                    option.name,
+                    names.join(" or ")
+                );
+                diagnostics::error(operation.location(), &message);
+                return Err(Failed);
+            }
+        }
+        Ok(())
     }
 
     /// Adds `by` to the counter `name`.
@@ -196,7 +223,7 @@ impl PipelineOptions {
             OptionKind::Integer(_) => self.integers[index].to_string(),
             OptionKind::Bool(_) => (self.integers[index] != 0).to_string(),
             OptionKind::Text(_) => self.texts[index].clone(),
-            OptionKind::Choice(names) => names[self.integers[index] as usize].to_owned(),
+            OptionKind::Choice(_) => self.texts[index].clone(),
         }
     }
 }

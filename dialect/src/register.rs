@@ -1,6 +1,6 @@
 //! Registration of the dialect, and contexts that have it.
 
-use melior::{Context, dialect::DialectRegistry};
+use melior::{Context, dialect::DialectRegistry, ir::Module};
 
 use crate::bridge;
 
@@ -21,6 +21,11 @@ pub fn context() -> Context {
     context.load_all_available_dialects();
     melior::utility::register_all_llvm_translations(&context);
     context
+}
+
+/// Parses a module; `file` is what its locations and diagnostics call it.
+pub fn parse<'c>(context: &'c Context, text: &str, file: &str) -> Option<Module<'c>> {
+    bridge::tools::parse_module(context, text, file)
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ unsafe extern "C" fn run_pass(
         },
     };
     guarded(Some(operation.location()), || {
+        run.check_choices(operation)?;
         (def.run)(context, operation, &run)
     }) == Some(Ok(()))
 }
@@ -112,8 +113,6 @@ fn bridge_options(options: &'static [OptionDef]) -> (*const BridgeOption, isize)
             kind: BridgeOptionKind_BridgeOptionInteger,
             integer: 0,
             text: string(""),
-            numChoices: 0,
-            choices: std::ptr::null(),
         };
         match option.kind {
             OptionKind::Integer(value) => bridged.integer = value,
@@ -125,10 +124,12 @@ fn bridge_options(options: &'static [OptionDef]) -> (*const BridgeOption, isize)
                 bridged.kind = BridgeOptionKind_BridgeOptionString;
                 bridged.text = string(value);
             }
+            // Checked by the pass, whose message lists the names.
             OptionKind::Choice(names) => {
-                bridged.kind = BridgeOptionKind_BridgeOptionChoice;
-                (bridged.choices, bridged.numChoices) =
-                    leak(names.iter().map(|name| c_string(name)).collect());
+                bridged.kind = BridgeOptionKind_BridgeOptionString;
+                bridged.text = string(names[0]);
+                let text = format!("{} ({})", option.description, names.join(", "));
+                bridged.description = c_string(Box::leak(text.into_boxed_str()));
             }
         }
         bridged

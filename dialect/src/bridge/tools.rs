@@ -6,8 +6,9 @@ use std::{
 };
 
 use melior::{
+    Context, StringRef,
     dialect::DialectRegistry,
-    ir::{OperationRef, operation::OperationLike},
+    ir::{Module, OperationRef, operation::OperationLike},
 };
 use mlir_sys::{MlirOperation, MlirStringRef};
 
@@ -180,5 +181,18 @@ pub fn translate_main(
             arguments.pointers.as_mut_ptr(),
             string(name),
         )
+    }
+}
+
+/// Parses a module whose locations name `file`.
+pub fn parse_module<'c>(context: &'c Context, text: &str, file: &str) -> Option<Module<'c>> {
+    let (text, file) = (StringRef::new(text), StringRef::new(file));
+    // SAFETY: context and texts are valid for the call; the module is owned here.
+    unsafe {
+        Module::from_option_raw(bridgeParseModule(
+            context.to_raw(),
+            text.to_raw(),
+            file.to_raw(),
+        ))
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn lower(
         }
     };
     let mut module =
-        Module::parse(&context, &source).ok_or_else(|| failed("the module does not parse"))?;
+        kforge_dialect::parse(&context, &source, &path.display().to_string()).ok_or_else(|| failed("the module does not parse"))?;
     // A verdict in a file is a report of somebody's, never a licence.
     ir::remove_attribute(module.as_operation(), attributes::VERIFIED);
     let pipeline = match has_kernels(&module) {
