@@ -261,6 +261,7 @@ pub fn check_rows<T: Copy + Into<f64> + Sync>(
     product: &Product<T>,
     rows: usize,
     seed: u64,
+    tolerance: &CompareOptions,
 ) -> Result<Comparison, FreivaldsError> {
     product.check()?;
     if rows == 0 {
@@ -314,11 +315,7 @@ pub fn check_rows<T: Copy + Into<f64> + Sync>(
     };
     let evaluation = evaluate(&program, &inputs, &opts)?;
     let outputs = evaluation.outputs();
-    Ok(compare(
-        &cut(product.c, n),
-        outputs[0],
-        &CompareOptions::default(),
-    )?)
+    Ok(compare(&cut(product.c, n), outputs[0], tolerance)?)
 }
 
 /// First and last row, then seeded distinct ones, ascending.

@@ -418,7 +418,8 @@ fn freivalds_accepts_correct_and_refuses_wrong_products() {
                 dtype: DType::F32,
             };
             let report = freivalds(&p, 4, 5).expect("checks");
-            (report, check_rows(&p, 16, 5).expect("checks"))
+            let rows = check_rows(&p, 16, 5, &CompareOptions::default()).expect("checks");
+            (report, rows)
         };
         let (report, rows) = of(&c, &b, false);
         assert!(
