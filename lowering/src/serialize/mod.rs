@@ -31,6 +31,7 @@ mod ports;
 mod program;
 mod read;
 mod requires;
+mod trips;
 mod units;
 mod view;
 

@@ -99,6 +99,7 @@ pub(super) fn requires(func: OperationRef, kernel: &Kernel) -> Requires {
             workgroup_memory: u64::from(kernel.memory()),
             subgroup_size: kernel.subgroup_size().unwrap_or(0),
             storage_binding_bytes: largest_binding(kernel),
+            loop_trips: super::trips::most(func).unwrap_or(RequiredLimits::UNKNOWN_TRIPS),
         },
         matrix_shapes: matrix_shapes(func),
     }

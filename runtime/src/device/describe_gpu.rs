@@ -19,8 +19,9 @@ pub(super) const FEATURES: [(Features, &str); 7] = [
     (Features::TIMESTAMP_QUERY, "timestamp-query"),
 ];
 
-/// Mesa's software rasteriser ends a loop after this many iterations.
-const LAVAPIPE_LOOP_TRIPS: u64 = 65_535;
+/// Mesa's software rasteriser ends loops after 65,535 iterations of an invocation,
+/// and counts in its own way; this keeps a distance.
+const LAVAPIPE_LOOP_TRIPS: u64 = 60_000;
 
 /// The adapter's limits and features.
 pub(super) fn describe(adapter: &Adapter) -> DeviceDescription {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     device::{DeviceDescription, Target},
-    manifest::{BufferId, Kernel},
+    manifest::{BufferId, Kernel, RequiredLimits},
 };
 
 /// What can be said about a kernel and a device without any sizes.
@@ -53,6 +53,7 @@ pub(super) fn check_kernel(kernel: &Kernel, device: &DeviceDescription) -> Resul
             limits.subgroup_size, device.name, device.subgroup_min, device.subgroup_max
         ));
     }
+    check_trips(limits.loop_trips, device)?;
     let size = kernel.workgroup_size.map(u64::from);
     let immediates = 4 * kernel.immediates.len() as u64;
     let checks = [
@@ -104,6 +105,24 @@ pub(super) fn check_kernel(kernel: &Kernel, device: &DeviceDescription) -> Resul
         ))),
         None => Ok(()),
     }
+}
+
+/// A driver that ends loops gives wrong results without a word.
+fn check_trips(trips: u64, device: &DeviceDescription) -> Result<(), Fault> {
+    let Some(limit) = device.loop_trip_limit.filter(|limit| trips > *limit) else {
+        return Ok(());
+    };
+    let name = &device.name;
+    Err(limit_fault(match trips {
+        RequiredLimits::UNKNOWN_TRIPS => format!(
+            "loops: how many iterations an invocation makes is not known, and '{name}' silently \
+             ends loops after {limit}; choose another device"
+        ),
+        _ => format!(
+            "loops: an invocation makes up to {trips} iterations, and '{name}' silently ends \
+             loops after {limit}; unroll more, split the work or choose another device"
+        ),
+    }))
 }
 
 /// One buffer may be bound several times, but not read-only and writable at once.

@@ -185,6 +185,20 @@ pub struct RequiredLimits {
     pub subgroup_size: u32,
     /// Bytes of the largest storage binding, where known at compile time.
     pub storage_binding_bytes: u64,
+    /// Loop iterations that one invocation can make, or
+    /// [`RequiredLimits::UNKNOWN_TRIPS`]. Only counts on a device that ends loops.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub loop_trips: u64,
+}
+
+impl RequiredLimits {
+    /// No bound on the iterations is known.
+    pub const UNKNOWN_TRIPS: u64 = u64::MAX;
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// One shape of a matrix unit: `C[m,n] += A[m,k] * B[k,n]`.
