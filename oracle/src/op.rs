@@ -2,6 +2,9 @@
 //!
 //! Operand fields hold value numbers; result types stand beside the op in its node.
 
+mod json;
+mod operands;
+
 use serde::{Deserialize, Serialize};
 
 use crate::program::ValueId;
@@ -260,9 +263,9 @@ pub enum ReduceKind {
 #[serde(rename_all = "snake_case")]
 pub enum ConstantData {
     /// One value everywhere.
-    Splat(#[serde(with = "json_scalar")] f64),
+    Splat(#[serde(with = "json::scalar")] f64),
     /// Row-major elements.
-    Dense(#[serde(with = "json_list")] Vec<f64>),
+    Dense(#[serde(with = "json::list")] Vec<f64>),
 }
 
 impl Op {
@@ -292,237 +295,5 @@ impl Op {
             Op::Concat { .. } => "concat",
             Op::Reduce { .. } => "reduce",
         }
-    }
-
-    /// The operands with their names, absent optional ones left out.
-    pub fn operands(&self) -> Vec<(&'static str, ValueId)> {
-        let with = |fixed: &[(&'static str, ValueId)],
-                    optional: &[(&'static str, Option<ValueId>)]| {
-            let present = optional
-                .iter()
-                .filter_map(|&(name, id)| id.map(|id| (name, id)));
-            fixed.iter().copied().chain(present).collect::<Vec<_>>()
-        };
-        match *self {
-            Op::Matmul {
-                a,
-                b,
-                bias,
-                residual,
-                ..
-            } => with(
-                &[("a", a), ("b", b)],
-                &[("bias", bias), ("residual", residual)],
-            ),
-            Op::Attention { q, k, v, mask, .. } => {
-                with(&[("q", q), ("k", k), ("v", v)], &[("mask", mask)])
-            }
-            Op::LayerNorm { x, gamma, beta, .. } => {
-                with(&[("x", x)], &[("gamma", gamma), ("beta", beta)])
-            }
-            Op::RmsNorm { x, gamma, .. } => with(&[("x", x)], &[("gamma", gamma)]),
-            Op::Mlp {
-                x,
-                up,
-                down,
-                gate,
-                up_bias,
-                down_bias,
-                gate_bias,
-                ..
-            } => with(
-                &[("x", x), ("up", up), ("down", down)],
-                &[
-                    ("gate", gate),
-                    ("up_bias", up_bias),
-                    ("down_bias", down_bias),
-                    ("gate_bias", gate_bias),
-                ],
-            ),
-            Op::Rope {
-                x,
-                positions,
-                inv_freq,
-                ..
-            } => with(
-                &[("x", x), ("positions", positions)],
-                &[("inv_freq", inv_freq)],
-            ),
-            Op::Softmax { x, .. }
-            | Op::Activation { x, .. }
-            | Op::Unary { x, .. }
-            | Op::Cast { x }
-            | Op::Reshape { x }
-            | Op::Transpose { x, .. }
-            | Op::Broadcast { x, .. }
-            | Op::Slice { x, .. } => vec![("x", x)],
-            Op::Binary { a, b, .. } | Op::Compare { a, b, .. } => vec![("a", a), ("b", b)],
-            Op::Fma { a, b, c } => vec![("a", a), ("b", b), ("c", c)],
-            Op::Select {
-                condition,
-                on_true,
-                on_false,
-            } => {
-                vec![
-                    ("condition", condition),
-                    ("on_true", on_true),
-                    ("on_false", on_false),
-                ]
-            }
-            Op::Constant { .. } => Vec::new(),
-            Op::InsertSlice {
-                source,
-                destination,
-                ..
-            } => {
-                vec![("source", source), ("destination", destination)]
-            }
-            Op::Concat { ref inputs, .. } => inputs.iter().map(|&id| ("inputs", id)).collect(),
-            Op::Reduce { x, init, .. } => with(&[("x", x)], &[("init", init)]),
-        }
-    }
-
-    /// The op with every operand replaced: how a program is put inside another.
-    #[must_use]
-    pub fn with_operands(&self, replace: impl Fn(ValueId) -> ValueId) -> Op {
-        let mut op = self.clone();
-        for operand in op.operands_mut() {
-            *operand = replace(*operand);
-        }
-        op
-    }
-
-    fn operands_mut(&mut self) -> Vec<&mut ValueId> {
-        match self {
-            Op::Matmul {
-                a,
-                b,
-                bias,
-                residual,
-                ..
-            } => join(vec![a, b], vec![bias, residual]),
-            Op::Attention { q, k, v, mask, .. } => join(vec![q, k, v], vec![mask]),
-            Op::LayerNorm { x, gamma, beta, .. } => join(vec![x], vec![gamma, beta]),
-            Op::RmsNorm { x, gamma, .. } => join(vec![x], vec![gamma]),
-            Op::Mlp {
-                x,
-                up,
-                down,
-                gate,
-                up_bias,
-                down_bias,
-                gate_bias,
-                ..
-            } => join(vec![x, up, down], vec![gate, up_bias, down_bias, gate_bias]),
-            Op::Rope {
-                x,
-                positions,
-                inv_freq,
-                ..
-            } => join(vec![x, positions], vec![inv_freq]),
-            Op::Softmax { x, .. }
-            | Op::Activation { x, .. }
-            | Op::Unary { x, .. }
-            | Op::Cast { x }
-            | Op::Reshape { x }
-            | Op::Transpose { x, .. }
-            | Op::Broadcast { x, .. }
-            | Op::Slice { x, .. } => vec![x],
-            Op::Binary { a, b, .. } | Op::Compare { a, b, .. } => vec![a, b],
-            Op::Fma { a, b, c } => vec![a, b, c],
-            Op::Select {
-                condition,
-                on_true,
-                on_false,
-            } => vec![condition, on_true, on_false],
-            Op::Constant { .. } => Vec::new(),
-            Op::InsertSlice {
-                source,
-                destination,
-                ..
-            } => vec![source, destination],
-            Op::Concat { inputs, .. } => inputs.iter_mut().collect(),
-            Op::Reduce { x, init, .. } => join(vec![x], vec![init]),
-        }
-    }
-}
-
-fn join<'v>(
-    fixed: Vec<&'v mut ValueId>,
-    optional: Vec<&'v mut Option<ValueId>>,
-) -> Vec<&'v mut ValueId> {
-    fixed
-        .into_iter()
-        .chain(optional.into_iter().filter_map(Option::as_mut))
-        .collect()
-}
-
-/// JSON has no infinities, and masks are made of them.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum JsonFloat {
-    Number(f64),
-    Name(NonFinite),
-}
-
-#[derive(Serialize, Deserialize)]
-enum NonFinite {
-    #[serde(rename = "inf")]
-    Inf,
-    #[serde(rename = "-inf")]
-    NegInf,
-    #[serde(rename = "nan")]
-    Nan,
-}
-
-impl From<f64> for JsonFloat {
-    fn from(value: f64) -> Self {
-        if value.is_nan() {
-            JsonFloat::Name(NonFinite::Nan)
-        } else if value == f64::INFINITY {
-            JsonFloat::Name(NonFinite::Inf)
-        } else if value == f64::NEG_INFINITY {
-            JsonFloat::Name(NonFinite::NegInf)
-        } else {
-            JsonFloat::Number(value)
-        }
-    }
-}
-
-impl From<JsonFloat> for f64 {
-    fn from(value: JsonFloat) -> Self {
-        match value {
-            JsonFloat::Number(x) => x,
-            JsonFloat::Name(NonFinite::Inf) => f64::INFINITY,
-            JsonFloat::Name(NonFinite::NegInf) => f64::NEG_INFINITY,
-            JsonFloat::Name(NonFinite::Nan) => f64::NAN,
-        }
-    }
-}
-
-mod json_scalar {
-    use super::JsonFloat;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &f64, s: S) -> Result<S::Ok, S::Error> {
-        JsonFloat::from(*value).serialize(s)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
-        JsonFloat::deserialize(d).map(f64::from)
-    }
-}
-
-mod json_list {
-    use super::JsonFloat;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(values: &[f64], s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(values.iter().map(|&x| JsonFloat::from(x)))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
-        let list = Vec::<JsonFloat>::deserialize(d)?;
-        Ok(list.into_iter().map(f64::from).collect())
     }
 }

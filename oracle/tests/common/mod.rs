@@ -2,7 +2,7 @@
 //!
 //! Every emulation takes the options a kernel author may choose (order of summation, online or
 //! not, exp or exp2) and a list of `Fault`s; without faults it is a correct kernel.
-#![allow(dead_code)] // each test binary uses a part
+#![allow(dead_code, unused_imports)] // each test binary uses a part
 
 pub mod emulate;
 
