@@ -223,7 +223,7 @@ impl MatmulSchedule {
     fn cpu_candidates(problem: &MatmulProblem, device: &Device) -> Vec<Self> {
         // A width that divides both keeps every access whole.
         let mut width = device.max_vector();
-        while problem.n % width as u64 != 0 || problem.k % width as u64 != 0 {
+        while !problem.n.is_multiple_of(width as u64) || !problem.k.is_multiple_of(width as u64) {
             width /= 2;
         }
         let columns = (2 * width).max(8);

@@ -7,7 +7,7 @@ use kforge_runtime::{
     manifest::{Access, BufferId, Entry, Knob, Role, Step, UNIT_ENTRY},
 };
 
-fn role<'p>(package: &'p Package, name: &str) -> (BufferId, Role) {
+fn role(package: &Package, name: &str) -> (BufferId, Role) {
     let place = package
         .manifest
         .buffers
