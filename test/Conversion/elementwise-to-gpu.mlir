@@ -1,5 +1,5 @@
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(convert-kforge-to-gpu,canonicalize,cse)' --split-input-file | FileCheck %s
-// RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-attach-device{target=cpu},convert-kforge-to-gpu,canonicalize,cse)' --split-input-file | FileCheck %s --check-prefix=CPU
+// RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-attach-device{target=cpu},convert-kforge-to-cpu,canonicalize,cse)' --split-input-file | FileCheck %s --check-prefix=CPU
 
 // One kernel; the splat is a literal, the broadcast an index, the comparison a register.
 
