@@ -18,6 +18,7 @@ use kforge_runtime::{
 const N: usize = 1000;
 
 /// y[i] = factor * x[i] for 8 elements per block; immediates: n, factor.
+// SAFETY: reached only through the kernel declared in `package`, whose arguments it reads.
 unsafe extern "C" fn scale(args: *const *mut u8, begin: i64, end: i64) {
     // SAFETY: called with the arguments of the kernel declared in `package`.
     unsafe {
@@ -101,6 +102,8 @@ fn a_function_of_the_host_runs_in_parallel_blocks() {
 
 #[test]
 fn stray_and_missing_writes_are_reported() {
+    // SAFETY: reached only through the kernel declared in `package`; it touches just y and its
+    // guard zone.
     unsafe extern "C" fn stray(args: *const *mut u8, _: i64, end: i64) {
         if end == 125 {
             // SAFETY: the guard zone belongs to the buffer.

@@ -3,6 +3,7 @@
 use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
 /// The C type of a native kernel; see [`crate::cpu`] for its arguments.
+// SAFETY: a pointer type calls nothing; `NativeFn::new` states what its functions must uphold.
 pub type RawNativeFn = unsafe extern "C" fn(args: *const *mut u8, block_begin: i64, block_end: i64);
 
 /// Native functions by kernel name.
