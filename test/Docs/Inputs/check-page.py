@@ -12,6 +12,10 @@ Fenced blocks say what they are in the words behind their opening fence:
   LANGUAGE from=PATH  must stand in that file of the repository, word for word;
                      a line `...` separates pieces.
 
+Besides, every relative link must lead to something, and every path in `code` that
+begins with a folder of the repository must exist; `...`, capitals (`OP.rs`), a blank
+or a wildcard make it a pattern, which is not looked up.
+
 Commands run in FOLDER, where `test` is the repository's and `target/debug` is the
 folder of the built tools.
 Other blocks are only shown.
@@ -123,6 +127,20 @@ def check_commands(place, words, lines, folder):
             sys.exit("%s: `%s` printed other lines.\nexpected:\n%s\nprinted:\n%s" % (place, command, *shown))
 
 
+def check_paths(page, root):
+    """Links and quoted paths outside the blocks."""
+    with open(page, encoding="utf-8") as file:
+        text = re.sub(r"(?ms)^```.*?^```$", "", file.read())
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target and not os.path.exists(os.path.join(os.path.dirname(page), target)):
+            sys.exit("%s: the link to %s leads nowhere" % (page, target))
+    for path in re.findall(r"`([\w.-]+/[^`\s*]*)`", text):
+        built = path.split("/")[0] in ("target", "package", "kernels")
+        pattern = "..." in path or re.search(r"\b[A-Z]{2,}\b", path)
+        if not (built or pattern or os.path.exists(os.path.join(root, path))):
+            sys.exit("%s: there is no %s" % (page, path))
+
+
 def main():
     page, folder = sys.argv[1:]
     root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
@@ -132,6 +150,7 @@ def main():
     os.symlink(os.path.join(root, "test"), os.path.join(folder, "test"))
     tools = os.path.dirname(shutil.which("kforge-opt"))
     os.symlink(tools, os.path.join(folder, "target", "debug"))
+    check_paths(page, root)
     with open(page, encoding="utf-8") as file:
         found = blocks(file.read().splitlines())
     checked = 0
