@@ -118,7 +118,11 @@ impl PassRun<'_> {
         match self.def.options[index].kind {
             OptionKind::Choice(names) => {
                 let text = self.handle.text(index);
-                names.iter().copied().find(|name| *name == text).unwrap_or("")
+                names
+                    .iter()
+                    .copied()
+                    .find(|name| *name == text)
+                    .unwrap_or("")
             }
             _ => "",
         }

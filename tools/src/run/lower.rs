@@ -40,8 +40,8 @@ pub(super) fn lower(
             false => Failure::Input(format!("{what}\n{}", messages.join("\n"))),
         }
     };
-    let mut module =
-        kforge_dialect::parse(&context, &source, &path.display().to_string()).ok_or_else(|| failed("the module does not parse"))?;
+    let mut module = kforge_dialect::parse(&context, &source, &path.display().to_string())
+        .ok_or_else(|| failed("the module does not parse"))?;
     // A verdict in a file is a report of somebody's, never a licence.
     ir::remove_attribute(module.as_operation(), attributes::VERIFIED);
     let pipeline = match has_kernels(&module) {
