@@ -11,17 +11,16 @@
 //! `vector-width` rows, and one workgroup computes them side by side.
 //!
 //! Where the width does not divide the contiguous extent, accesses are scalars.
-//! Arithmetic is in f32, with one rounding at the end. Sums are taken in two
-//! passes (mean, then centred squares), exponents after the maximum is subtracted.
+//! Arithmetic is in f32, with one rounding at the end.
+
+mod function;
+mod reduce;
 
 use kforge_dialect::{Element, schedule::RowSchedule};
 use melior::ir::{Type, Value, ValueLike};
 
 use super::kernel::{Body, Emission, Frame, storage, workgroup};
 use crate::emit::{Emit, Emitted, Ix};
-
-/// The identity of a maximum: finite, because naga has no infinite literals.
-const LOWEST: f64 = f32::MIN as f64;
 
 /// What is computed of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,29 +62,6 @@ pub struct RowKernel {
     pub function: RowFunction,
     /// The knobs.
     pub schedule: RowSchedule,
-}
-
-/// How invocations combine what they gathered.
-#[derive(Clone, Copy)]
-enum Combine {
-    Sum,
-    Max,
-}
-
-impl Combine {
-    fn op(self) -> &'static str {
-        match self {
-            Combine::Sum => "arith.addf",
-            Combine::Max => "arith.maximumf",
-        }
-    }
-
-    fn identity(self) -> f64 {
-        match self {
-            Combine::Sum => 0.0,
-            Combine::Max => LOWEST,
-        }
-    }
 }
 
 /// One access of an invocation: its number in the row, and whether there is one.
@@ -297,80 +273,6 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
         )
     }
 
-    /// Combines `term` of every element of the row. The result is a scalar where
-    /// accesses lie along the row, else one lane per row.
-    fn reduce(
-        &self,
-        emit: &Emit<'c, 'a>,
-        combine: Combine,
-        term: impl Fn(&Emit<'c, 'a>, Value<'c, 'a>) -> Emitted<Value<'c, 'a>>,
-    ) -> Emitted<Value<'c, 'a>> {
-        let wide = self.wide(emit);
-        let identity = emit.float(self.f32(emit), wide, combine.identity())?;
-        let gathered = self.each(emit, &[identity], |emit, access, carried| {
-            let mut value = term(emit, access.value)?;
-            if let Some(inside) = access.inside {
-                value = emit.value("arith.select", &[inside, value, identity], wide, &[])?;
-            }
-            Ok(vec![emit.same(combine.op(), &[carried[0], value])?])
-        })?;
-        let value = match self.kernel.along() {
-            true => self.fold_lanes(emit, combine, gathered[0])?,
-            false => gathered[0],
-        };
-        self.tree(emit, combine, value)
-    }
-
-    fn fold_lanes(
-        &self,
-        emit: &Emit<'c, 'a>,
-        combine: Combine,
-        value: Value<'c, 'a>,
-    ) -> Emitted<Value<'c, 'a>> {
-        let width = self.kernel.width();
-        let mut lanes: Vec<Value> = (0..width)
-            .map(|lane| emit.lane(value, self.f32(emit), width, lane))
-            .collect::<Emitted<_>>()?;
-        while lanes.len() > 1 {
-            let half = lanes.len() / 2;
-            lanes = (0..half)
-                .map(|lane| emit.same(combine.op(), &[lanes[lane], lanes[lane + half]]))
-                .collect::<Emitted<_>>()?;
-        }
-        Ok(lanes[0])
-    }
-
-    /// Combines the values of all invocations in workgroup memory.
-    fn tree(
-        &self,
-        emit: &Emit<'c, 'a>,
-        combine: Combine,
-        value: Value<'c, 'a>,
-    ) -> Emitted<Value<'c, 'a>> {
-        let Some(memory) = self.body.workgroup.first().copied() else {
-            return Ok(value);
-        };
-        let own = &self.body.invocation;
-        emit.store(value, memory, std::slice::from_ref(own))?;
-        emit.barrier()?;
-        let mut half = self.kernel.schedule.workgroup_size / 2;
-        while half > 0 {
-            let takes_part = emit.less(own, &Ix::Const(half))?;
-            emit.when(takes_part, |emit| {
-                let mine = emit.load(memory, std::slice::from_ref(own))?;
-                let other = emit.load(memory, &[own + half])?;
-                let both = emit.same(combine.op(), &[mine, other])?;
-                emit.store(both, memory, std::slice::from_ref(own))
-            })?;
-            emit.barrier()?;
-            half /= 2;
-        }
-        let result = emit.load(memory, &[Ix::Const(0)])?;
-        // The next reduction must not overwrite what others still have to read.
-        emit.barrier()?;
-        Ok(result)
-    }
-
     /// A value of the row beside an access.
     fn spread(&self, emit: &Emit<'c, 'a>, value: Value<'c, 'a>) -> Emitted<Value<'c, 'a>> {
         match self.kernel.along() {
@@ -413,103 +315,5 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
             Ok(Vec::new())
         })?;
         Ok(())
-    }
-
-    fn softmax(&mut self, emit: &Emit<'c, 'a>) -> Emitted<()> {
-        let max = self.reduce(emit, Combine::Max, |_, x| Ok(x))?;
-        let max = self.spread(emit, max)?;
-        let exponential = |emit: &Emit<'c, 'a>, x: Value<'c, 'a>| {
-            let difference = emit.same("arith.subf", &[x, max])?;
-            emit.same("math.exp", &[difference])
-        };
-        // A kept row keeps its exponentials instead.
-        let kept = match &mut self.held {
-            Some(held) => {
-                for access in held {
-                    access.value = exponential(emit, access.value)?;
-                }
-                true
-            }
-            None => false,
-        };
-        let term = |emit: &Emit<'c, 'a>, x: Value<'c, 'a>| match kept {
-            true => Ok(x),
-            false => exponential(emit, x),
-        };
-        let sum = self.reduce(emit, Combine::Sum, term)?;
-        let one = self.number(emit, sum, 1.0)?;
-        let scale = emit.same("arith.divf", &[one, sum])?;
-        let scale = self.spread(emit, scale)?;
-        self.write(emit, |emit, access| {
-            let value = term(emit, access.value)?;
-            emit.same("arith.mulf", &[value, scale])
-        })
-    }
-
-    fn mean(&self, emit: &Emit<'c, 'a>, sum: Value<'c, 'a>) -> Emitted<Value<'c, 'a>> {
-        let part = self.number(emit, sum, 1.0 / self.kernel.size as f64)?;
-        emit.same("arith.mulf", &[sum, part])
-    }
-
-    /// 1 / √(square + epsilon), beside an access.
-    fn scale(
-        &self,
-        emit: &Emit<'c, 'a>,
-        square: Value<'c, 'a>,
-        epsilon: f64,
-    ) -> Emitted<Value<'c, 'a>> {
-        let epsilon = self.number(emit, square, epsilon)?;
-        let sum = emit.same("arith.addf", &[square, epsilon])?;
-        let scale = emit.same("math.rsqrt", &[sum])?;
-        self.spread(emit, scale)
-    }
-
-    fn layer_norm(&self, emit: &Emit<'c, 'a>, epsilon: f64) -> Emitted<()> {
-        let sum = self.reduce(emit, Combine::Sum, |_, x| Ok(x))?;
-        let mean = self.mean(emit, sum)?;
-        let mean = self.spread(emit, mean)?;
-        let squares = self.reduce(emit, Combine::Sum, |emit, x| {
-            let centred = emit.same("arith.subf", &[x, mean])?;
-            emit.same("arith.mulf", &[centred, centred])
-        })?;
-        let variance = self.mean(emit, squares)?;
-        let scale = self.scale(emit, variance, epsilon)?;
-        self.write(emit, |emit, access| {
-            let centred = emit.same("arith.subf", &[access.value, mean])?;
-            let value = emit.same("arith.mulf", &[centred, scale])?;
-            self.affine(emit, value, &access.at)
-        })
-    }
-
-    fn rms_norm(&self, emit: &Emit<'c, 'a>, epsilon: f64) -> Emitted<()> {
-        let squares = self.reduce(emit, Combine::Sum, |emit, x| {
-            emit.same("arith.mulf", &[x, x])
-        })?;
-        let square = self.mean(emit, squares)?;
-        let scale = self.scale(emit, square, epsilon)?;
-        self.write(emit, |emit, access| {
-            let value = emit.same("arith.mulf", &[access.value, scale])?;
-            self.affine(emit, value, &access.at)
-        })
-    }
-
-    /// value · gamma + beta.
-    fn affine(
-        &self,
-        emit: &Emit<'c, 'a>,
-        mut value: Value<'c, 'a>,
-        at: &Ix<'c, 'a>,
-    ) -> Emitted<Value<'c, 'a>> {
-        let mut argument = 1;
-        if self.kernel.has_gamma() {
-            let gamma = self.weight(emit, argument, at)?;
-            value = emit.same("arith.mulf", &[value, gamma])?;
-            argument += 1;
-        }
-        if self.kernel.has_beta() {
-            let beta = self.weight(emit, argument, at)?;
-            value = emit.same("arith.addf", &[value, beta])?;
-        }
-        Ok(value)
     }
 }
