@@ -205,12 +205,25 @@ fn attention(op: Attention) -> Vec<Vec<TensorType>> {
     };
     let element = signature.q.element;
     let fixed = |dims: [usize; 4]| TensorType::fixed(&dims.map(|size| size as u64), element);
+    // The knobs fit heads of the op's own size; larger ones may pass a limit.
+    let heads = [&signature.q, &signature.v].map(|ty| ty.sizes().and_then(|it| it.last().copied()));
+    let depth = heads.into_iter().flatten().min().unwrap_or(1).max(1) as usize;
     attention_shapes(schedule.block_q as usize, schedule.block_kv as usize)
         .into_iter()
         .map(|shape| {
-            let kv = [shape.batch, shape.kv_heads, shape.keys, shape.depth];
+            let kv = [
+                shape.batch,
+                shape.kv_heads,
+                shape.keys,
+                shape.depth.min(depth),
+            ];
             let mut types = vec![
-                fixed([shape.batch, shape.heads, shape.queries, shape.depth]),
+                fixed([
+                    shape.batch,
+                    shape.heads,
+                    shape.queries,
+                    shape.depth.min(depth),
+                ]),
                 fixed(kv),
                 fixed(kv),
             ];

@@ -76,7 +76,10 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<A
     let (depth, value_depth) = (head.unsigned_abs(), value_head.unsigned_abs());
     let schedule = AttentionSchedule::of(operation).unwrap_or_else(|| {
         let queries = queries.unsigned_abs();
-        AttentionSchedule::guess(queries, depth, value_depth, element, &host.device)
+        let guess = AttentionSchedule::guess(queries, depth, value_depth, element, &host.device);
+        // On the op, so that specification and kernel name the knobs they have.
+        host.attach_schedule(operation, guess.to_attribute(host.emit.context));
+        guess
     });
     schedule
         .check(depth, value_depth, element, &host.device)

@@ -81,7 +81,7 @@ fn read<'c, 'a>(operation: OperationRef<'c, 'a>) -> Emitted<Option<RowOp<'c, 'a>
     }))
 }
 
-fn describe(host: &mut Host, row: &RowOp) -> Emitted<RowKernel> {
+fn describe<'c, 'a>(host: &mut Host<'c, 'a>, row: &RowOp<'c, 'a>) -> Emitted<RowKernel> {
     let refused = |message: String| LoweringError::at(row.operation, message);
     let ty = TensorType::of(row.inputs[0].r#type())
         .ok_or_else(|| refused("has an operand that is no tensor of f32 or f16".into()))?;
@@ -100,8 +100,12 @@ fn describe(host: &mut Host, row: &RowOp) -> Emitted<RowKernel> {
     .filter(|axis| *axis < sizes.len())
     .ok_or_else(|| refused(format!("has axis {}, the rank is {rank}", row.axis)))?;
     let product = |sizes: &[u64]| sizes.iter().product::<u64>() as i64;
-    let schedule = RowSchedule::of(row.operation)
-        .unwrap_or_else(|| RowSchedule::guess(sizes[axis], &host.device));
+    let schedule = RowSchedule::of(row.operation).unwrap_or_else(|| {
+        let guess = RowSchedule::guess(sizes[axis], &host.device);
+        // On the op, so that specification and kernel name the knobs they have.
+        host.attach_schedule(row.operation, guess.to_attribute(host.emit.context));
+        guess
+    });
     schedule.check(&host.device).map_err(|unfit| {
         let reasons: Vec<String> = unfit.iter().map(ToString::to_string).collect();
         refused(reasons.join("; "))

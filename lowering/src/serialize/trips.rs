@@ -99,10 +99,11 @@ fn range(value: Value, depth: usize) -> Option<Range> {
             let (a, b) = (natural(0)?, positive(1)?);
             Some((0, a.1.min(b.1 - 1)))
         }
-        "arith.minui" => {
-            let (a, b) = (natural(0)?, natural(1)?);
-            Some((a.0.min(b.0), a.1.min(b.1)))
-        }
+        // A negative number is a large one here, so one side alone bounds it.
+        "arith.minui" => match (natural(0), natural(1)) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.min(b.1))),
+            (a, b) => a.or(b).map(|range| (0, range.1)),
+        },
         "arith.minsi" => {
             let (a, b) = (operand(0)?, operand(1)?);
             Some((a.0.min(b.0), a.1.min(b.1)))
@@ -188,6 +189,10 @@ mod tests {
             %b = arith.minui %a, %c10 : index
             scf.for %i = %t to %b step %c1 { }";
         assert_eq!(trips(bounded), Some(10));
+        let rest = "%a = arith.subi %t, %c3 : index
+            %b = arith.minui %a, %c10 : index
+            scf.for %i = %c0 to %b step %c1 { }";
+        assert_eq!(trips(rest), Some(10));
         let inner = "scf.for %i = %c0 to %c10 step %c1 { scf.for %j = %c0 to %i step %c1 { } }";
         assert_eq!(trips(inner), Some(100));
     }

@@ -6,7 +6,7 @@ use kforge_dialect::device::Device as Target;
 use kforge_lowering::serialize::{self, Options};
 use kforge_passes::verify;
 use kforge_runtime::{Device, DeviceChoice};
-use kforge_verify::{Failure, Reason};
+use kforge_verify::{Failure, Reason, Scope};
 use melior::ir::{Module, operation::OperationLike};
 
 use crate::ir::{Ir, context};
@@ -49,6 +49,15 @@ pub fn judge(text: &str) -> Outcome {
         Err(error) => Outcome::Before(error.to_string()),
         Ok(verdicts) => {
             assert!(!verdicts.is_empty());
+            // What passes has been tried at other shapes too.
+            for (_, verdict) in verdicts.iter().filter(|(_, verdict)| verdict.passed) {
+                assert!(
+                    verdict
+                        .checks
+                        .iter()
+                        .any(|check| check.scope == Scope::Shape)
+                );
+            }
             let failure = verdicts.into_iter().find_map(|(_, verdict)| {
                 assert_eq!(
                     verdict.passed,

@@ -27,6 +27,16 @@ fn layer_norm() -> String {
     lowered("layer_norm", "%x gamma %g beta %b", types)
 }
 
+fn attention(attributes: &str) -> String {
+    let (q, k) = ("tensor<1x4x9x8xf32>", "tensor<1x2x11x8xf32>");
+    let source = format!(
+        "func.func @f(%q: {q}, %k: {k}, %v: {k}) -> {q} {{\n\
+         %y = kforge.attention %q, %k, %v {{{attributes}}} : ({q}, {k}, {k}) -> {q}\n\
+         return %y : {q}\n}}"
+    );
+    run(&source, "kforge-default-pipeline")
+}
+
 fn rms_norm() -> String {
     lowered(
         "rms_norm",
@@ -244,6 +254,8 @@ fn right_row_kernels_pass() {
         ("softmax", softmax()),
         ("layer_norm", layer_norm()),
         ("rms_norm", rms_norm()),
+        ("attention", attention("")),
+        ("causal attention", attention("causal")),
     ] {
         complaints.extend(check(
             name,

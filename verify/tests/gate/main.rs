@@ -229,3 +229,23 @@ fn a_result_put_over_an_argument_is_refused() {
         "{failure:?}"
     );
 }
+
+#[test]
+fn loops_that_the_device_ends_are_refused() {
+    let limit = package::device().description().loop_trip_limit;
+    for (trips, words) in [
+        (60_001, "up to 60001 iterations"),
+        (u64::MAX, "is not known"),
+    ] {
+        let mut package = package(SUM, TWICE);
+        let kernel = package.manifest.kernels.get_mut("sum").unwrap();
+        kernel.requires.limits.loop_trips = trips;
+        if limit.is_none() {
+            assert!(verdict(&package, &Options::default()).passed);
+            continue;
+        }
+        let failure = refusal(&package);
+        assert_eq!(failure.reason, Reason::Execution);
+        assert!(failure.detail.contains(words), "{failure:?}");
+    }
+}
