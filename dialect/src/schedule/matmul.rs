@@ -184,39 +184,50 @@ impl MatmulSchedule {
         })
     }
 
+    /// From large tiles, which reuse most, down to small ones, of which there are
+    /// enough to fill a device. The order and the numbers of workgroups that each
+    /// needs are measured on an H200 (docs/performance.md, 2026-11-21).
     fn gpu_candidates(problem: &MatmulProblem) -> Vec<Self> {
-        // 8x8 accumulators pay off only where the tiles fill the device.
-        let tiles = |tile: u64| problem.m.div_ceil(tile) * problem.n.div_ceil(tile) * problem.batch;
-        let sizes = [
-            (128, 128, 16, 8, 8),
-            (64, 64, 16, 4, 4),
-            (32, 64, 16, 4, 4),
-            (32, 32, 16, 4, 4),
-            (16, 32, 16, 2, 4),
-            (16, 16, 16, 2, 4),
-            (8, 16, 8, 2, 4),
-            (4, 8, 4, 1, 4),
-            (1, 4, 4, 1, 4),
-        ];
-        let useful = |&(tile_m, tile_n, ..): &(i64, i64, i64, i64, i64)| {
-            let (m, n) = (
-                problem.m.next_multiple_of(16),
-                problem.n.next_multiple_of(16),
-            );
-            (tile_m as u64 <= m && tile_n as u64 <= n) && (tile_m < 128 || tiles(128) >= 256)
+        let schedule = |[tile_m, tile_n, tile_k]: [i64; 3], [thread_m, thread_n]: [i64; 2]| Self {
+            tile_m,
+            tile_n,
+            tile_k,
+            thread_m,
+            thread_n,
+            stages: 2,
+            ..Self::default()
         };
-        sizes
-            .into_iter()
-            .filter(useful)
-            .map(|(tile_m, tile_n, tile_k, thread_m, thread_n)| Self {
-                tile_m,
-                tile_n,
-                tile_k,
-                thread_m,
-                thread_n,
-                ..Self::default()
-            })
-            .collect()
+        let grouped = |schedule: Self| Self {
+            group_m: 8,
+            ..schedule
+        };
+        let one_stage = |schedule: Self| Self {
+            stages: 1,
+            ..schedule
+        };
+        let quad = schedule([64, 64, 16], [4, 4]);
+        let candidates = [
+            (256, grouped(schedule([256, 128, 8], [16, 8]))),
+            (256, grouped(schedule([128, 128, 16], [8, 8]))),
+            (256, grouped(schedule([128, 128, 8], [8, 8]))),
+            (128, quad),
+            (128, one_stage(quad)),
+            (128, schedule([32, 64, 16], [4, 4])),
+            (128, schedule([32, 32, 16], [4, 4])),
+            (0, schedule([16, 16, 16], [2, 4])),
+            (0, one_stage(schedule([8, 16, 8], [2, 4]))),
+            (0, one_stage(schedule([4, 8, 4], [1, 4]))),
+            (0, one_stage(schedule([1, 4, 4], [1, 4]))),
+        ];
+        let useful = |(fewest, schedule): &(u64, Self)| {
+            let (tile_m, tile_n) = (schedule.tile_m as u64, schedule.tile_n as u64);
+            let rows = problem.m.next_multiple_of(16);
+            let columns = problem.n.next_multiple_of(16);
+            let tiles = (problem.m.div_ceil(tile_m)).saturating_mul(problem.n.div_ceil(tile_n));
+            tile_m <= rows && tile_n <= columns && tiles.saturating_mul(problem.batch) >= *fewest
+        };
+        let useful = candidates.into_iter().filter(useful);
+        useful.map(|(_, schedule)| schedule).collect()
     }
 
     /// One invocation per workgroup: the tile is what the registers hold.
@@ -317,6 +328,35 @@ mod tests {
             reasons[0].contains("1024 invocations, the device 'webgpu' has 256"),
             "{reasons:?}"
         );
+    }
+
+    #[test]
+    fn guesses_fill_the_device() {
+        let large = Device {
+            workgroup_memory: 49152,
+            invocations: 1024,
+            ..Device::default()
+        };
+        let tile = |device: &Device, m, n, batch| {
+            let problem = MatmulProblem {
+                batch,
+                m,
+                n,
+                k: 384,
+                element: Element::F32,
+            };
+            let schedule = MatmulSchedule::guess(&problem, device);
+            (schedule.tile_m, schedule.tile_n)
+        };
+        assert_eq!(tile(&large, 4096, 4096, 1), (256, 128));
+        assert_eq!(tile(&large, 2048, 2048, 1), (128, 128));
+        assert_eq!(tile(&large, 1024, 1024, 1), (64, 64));
+        assert_eq!(tile(&large, 512, 512, 1), (32, 64));
+        assert_eq!(tile(&large, 128, 384, 1), (16, 16));
+        // Enough of them in the batch.
+        assert_eq!(tile(&large, 128, 384, 12), (64, 64));
+        // 16 KiB hold no two stages of 64x64 tiles.
+        assert_eq!(tile(&Device::default(), 4096, 4096, 1), (64, 64));
     }
 
     #[test]
