@@ -253,7 +253,7 @@ impl<'r> Report<'r> {
             let _ = writeln!(
                 text,
                 "result {index} against the oracle: {} of {} elements outside their bound, \
-                 max_abs_error={:.3e}, worst error {:.3} of its bound, {} undecided",
+                 max_abs_error={:.3e}, worst error {:.1e} of its bound, {} undecided",
                 check.outside_bound,
                 check.elements,
                 check.max_abs_error,

@@ -48,6 +48,10 @@ fn run_command(tool: &Path, weights: Option<&Path>, extra: &[String]) -> Command
     if let Some(weights) = weights {
         command.arg("--weights").arg(weights);
     }
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // Mesa complains about its absence on every start, and needs nothing there.
+        command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    }
     command.args(extra);
     command
 }

@@ -1,0 +1,119 @@
+//! f32 matmul of 512x512x1024: on the GPU that answers, and on the CPU beside the
+//! crate matrixmultiply.
+//!
+//! The peer runs on one thread; `RAYON_NUM_THREADS=1` makes ours do so too.
+
+use std::{collections::BTreeMap, hint::black_box, time::Duration};
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use kforge_passes::verify::verify;
+use kforge_runtime::{
+    DeviceChoice, ExecOptions, Executable, HostTensor, RunOptions, manifest::Symbols,
+};
+use kforge_verify::Options;
+
+use crate::lower::{device, lower};
+
+const M: usize = 512;
+const N: usize = 512;
+const K: usize = 1024;
+
+fn source() -> String {
+    format!(
+        "func.func @matmul(%a: tensor<{M}x{K}xf32>, %b: tensor<{K}x{N}xf32>) -> tensor<{M}x{N}xf32> {{
+           %c = kforge.matmul %a, %b : (tensor<{M}x{K}xf32>, tensor<{K}x{N}xf32>) -> tensor<{M}x{N}xf32>
+           return %c : tensor<{M}x{N}xf32>
+         }}"
+    )
+}
+
+/// Uniform in -1..1, the same in every run.
+fn values(count: usize, mut state: u32) -> Vec<f32> {
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// The kernel, verified, on a device; only device time counts.
+fn ours(group: &mut BenchmarkGroup<WallTime>, name: &str, choice: DeviceChoice) {
+    kforge_passes::register();
+    let (device, options) = device(choice);
+    let (target, serialized) = lower(&source(), &options);
+    let verdicts = verify(&target, &serialized, &device, &Options::default()).unwrap();
+    assert!(
+        verdicts.iter().all(|(_, verdict)| verdict.passed),
+        "{verdicts:?}"
+    );
+    let exec = ExecOptions {
+        native: serialized.functions(),
+        ..ExecOptions::default()
+    };
+    let package = &serialized.package;
+    let mut executable =
+        Executable::new(&device, package, "matmul", &Symbols::new(), &exec).unwrap();
+    let inputs = [
+        HostTensor::from_f32(&[M, K], &values(M * K, 1)).unwrap(),
+        HostTensor::from_f32(&[K, N], &values(K * N, 2)).unwrap(),
+    ];
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|repeats| {
+            let options = RunOptions {
+                time: Some(repeats as usize),
+                ..RunOptions::default()
+            };
+            let result = executable.run(&inputs, &BTreeMap::new(), &options).unwrap();
+            let median = result.total.gpu_ms.unwrap().median;
+            Duration::from_secs_f64(median * 1e-3 * repeats as f64)
+        });
+    });
+}
+
+fn group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
+    let mut group = criterion.benchmark_group(name);
+    // Two operations per multiply-add: elements per second are FLOP/s.
+    group.throughput(Throughput::Elements(2 * (M * N * K) as u64));
+    group.sample_size(20);
+    group
+}
+
+pub fn gpu(criterion: &mut Criterion) {
+    let mut group = group(criterion, "matmul 512x512x1024 gpu");
+    ours(&mut group, "kforge", DeviceChoice::Auto);
+    group.finish();
+}
+
+pub fn cpu(criterion: &mut Criterion) {
+    let mut group = group(criterion, "matmul 512x512x1024 cpu");
+    ours(&mut group, "kforge", DeviceChoice::Cpu);
+    let (a, b) = (values(M * K, 1), values(K * N, 2));
+    let mut c = vec![0.0f32; M * N];
+    group.bench_function("matrixmultiply", |bencher| {
+        bencher.iter(|| {
+            let (a, b, c) = (black_box(&a), black_box(&b), black_box(&mut c));
+            let strides = |columns: usize| (columns as isize, 1);
+            let ((ra, ca), (rb, cb), (rc, cc)) = (strides(K), strides(N), strides(N));
+            // SAFETY: the strides span row-major buffers of exactly these sizes.
+            unsafe {
+                matrixmultiply::sgemm(
+                    M,
+                    K,
+                    N,
+                    1.0,
+                    a.as_ptr(),
+                    ra,
+                    ca,
+                    b.as_ptr(),
+                    rb,
+                    cb,
+                    0.0,
+                    c.as_mut_ptr(),
+                    rc,
+                    cc,
+                );
+            }
+        });
+    });
+    group.finish();
+}
