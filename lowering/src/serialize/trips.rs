@@ -81,7 +81,10 @@ fn range(value: Value, depth: usize) -> Option<Range> {
         }
         "arith.subi" => {
             let (a, b) = (operand(0)?, operand(1)?);
-            Some((a.0.checked_sub(b.1)?, a.1.checked_sub(b.0)?))
+            let least = a.0.checked_sub(b.1)?;
+            // x - (x min c) stops at 0.
+            let least = if saturates(op) { least.max(0) } else { least };
+            Some((least, a.1.checked_sub(b.0)?.max(least)))
         }
         "arith.muli" => {
             let (a, b) = (natural(0)?, natural(1)?);
@@ -122,6 +125,16 @@ fn range(value: Value, depth: usize) -> Option<Range> {
         }
         _ => None,
     }
+}
+
+/// Whether a difference takes no more than there is.
+fn saturates(difference: OperationRef) -> bool {
+    let (Ok(from), Ok(what)) = (difference.operand(0), difference.operand(1)) else {
+        return false;
+    };
+    ir::defining(what).is_some_and(|least| {
+        ir::name(least) == "arith.minui" && least.operands().any(|operand| operand == from)
+    })
 }
 
 /// The counter of an enclosing loop.
@@ -193,6 +206,11 @@ mod tests {
             %b = arith.minui %a, %c10 : index
             scf.for %i = %c0 to %b step %c1 { }";
         assert_eq!(trips(rest), Some(10));
+        let seen = "%a = arith.minui %t, %c3 : index
+            %b = arith.subi %t, %a : index
+            %d = arith.divui %b, %c3 : index
+            scf.for %i = %c0 to %d step %c1 { }";
+        assert_eq!(trips(seen), Some(2));
         let inner = "scf.for %i = %c0 to %c10 step %c1 { scf.for %j = %c0 to %i step %c1 { } }";
         assert_eq!(trips(inner), Some(100));
     }
