@@ -69,7 +69,9 @@ fn range(value: Value, depth: usize) -> Option<Range> {
     let positive = |index: usize| operand(index).filter(|range| range.0 > 0);
     match ir::name(op) {
         "arith.constant" => {
-            let value = IntegerAttribute::try_from(op.attribute("value").ok()?).ok()?.value();
+            let value = IntegerAttribute::try_from(op.attribute("value").ok()?)
+                .ok()?
+                .value();
             Some((value, value))
         }
         "gpu.thread_id" => Some((0, invocations(op).unwrap_or(MAX_INVOCATIONS) - 1)),
@@ -155,8 +157,12 @@ fn invocations(op: OperationRef) -> Option<i64> {
     while ir::name(around) != "gpu.func" {
         around = around.parent_operation()?;
     }
-    let sizes = DenseI32ArrayAttribute::try_from(around.attribute("known_block_size").ok()?).ok()?;
-    (0..sizes.len()).filter_map(|index| sizes.element(index).ok()).max().map(i64::from)
+    let sizes =
+        DenseI32ArrayAttribute::try_from(around.attribute("known_block_size").ok()?).ok()?;
+    (0..sizes.len())
+        .filter_map(|index| sizes.element(index).ok())
+        .max()
+        .map(i64::from)
 }
 
 #[cfg(test)]
@@ -188,7 +194,10 @@ mod tests {
         assert_eq!(trips(""), Some(0));
         assert_eq!(trips(inner), Some(3));
         // ceil(10 / 3) times, with 3 more each.
-        assert_eq!(trips(&format!("scf.for %i = %c0 to %c10 step %c3 {{ {inner} }}")), Some(16));
+        assert_eq!(
+            trips(&format!("scf.for %i = %c0 to %c10 step %c3 {{ {inner} }}")),
+            Some(16)
+        );
         assert_eq!(trips(&format!("{inner}\n{inner}")), Some(6));
         let branch = "%b = arith.cmpi ult, %t, %c3 : index\n scf.if %b {";
         assert_eq!(trips(&format!("{branch} {inner} }}")), Some(3));
