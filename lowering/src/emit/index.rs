@@ -29,6 +29,8 @@ pub enum IxOp {
     Rem,
     /// The smaller one.
     Min,
+    /// The larger one.
+    Max,
     /// Difference; never negative where kernels use it.
     Sub,
 }
@@ -42,6 +44,7 @@ impl IxOp {
             IxOp::Div => "arith.divui",
             IxOp::Rem => "arith.remui",
             IxOp::Min => "arith.minui",
+            IxOp::Max => "arith.maxui",
             IxOp::Sub => "arith.subi",
         }
     }
@@ -53,6 +56,7 @@ impl IxOp {
             IxOp::Div => a / b,
             IxOp::Rem => a % b,
             IxOp::Min => a.min(b),
+            IxOp::Max => a.max(b),
             IxOp::Sub => a - b,
         }
     }
@@ -70,6 +74,11 @@ impl<'c, 'a> Ix<'c, 'a> {
     /// The smaller of the two.
     pub fn min(self, other: impl Into<Self>) -> Self {
         Self::apply(IxOp::Min, self, other.into())
+    }
+
+    /// The larger of the two.
+    pub fn max(self, other: impl Into<Self>) -> Self {
+        Self::apply(IxOp::Max, self, other.into())
     }
 
     fn apply(op: IxOp, a: Self, b: Self) -> Self {

@@ -164,7 +164,11 @@ impl AttentionKernel {
         match self.keys - self.queries {
             _ if !self.causal => Ix::Const(self.keys),
             more @ 0.. => queries + more,
-            fewer => queries.clone() - queries.min(-fewer),
+            fewer => {
+                // That many queries at the beginning see nothing.
+                let blind = -fewer;
+                queries.max(blind) - blind
+            }
         }
     }
 
