@@ -9,7 +9,7 @@ use melior::ir::{
     operation::{OperationLike, WalkOrder, WalkResult},
 };
 
-use crate::{diagnostics, ir};
+use crate::{diagnostics, ir, schedule};
 
 /// A stable name of an op, by which a knob selects it; on a kernel, its stage.
 pub const NAME: &str = "kforge.name";
@@ -80,7 +80,46 @@ fn check(operation: OperationRef, name: &str, value: Attribute) -> Result<(), St
         VERIFIED | WGSL => DictionaryAttribute::try_from(value)
             .map(|_| ())
             .map_err(|_| format!("'{name}' must be a dictionary")),
+        SCHEDULE => {
+            check_knobs(name, value)?;
+            check_schedule(operation, value)
+        }
         _ => check_knobs(name, value),
+    }
+}
+
+/// The schedule of an op holds each of its knobs and no other: a misspelt one
+/// must not become a default in silence.
+fn check_schedule(operation: OperationRef, value: Attribute) -> Result<(), String> {
+    let (Some(knobs), Ok(schedule)) = (
+        schedule::knobs_of(ir::name(operation)),
+        DictionaryAttribute::try_from(value),
+    ) else {
+        return Ok(());
+    };
+    let mut unknown = Vec::new();
+    for index in 0..schedule.len() {
+        let (key, _) = schedule.element(index).map_err(|error| error.to_string())?;
+        let key = key.as_string_ref().as_str().unwrap_or("").to_owned();
+        if !knobs.contains(&key.as_str()) {
+            unknown.push(key);
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(format!(
+            "'{SCHEDULE}' has the unknown knobs {}; it has {}",
+            unknown.join(", "),
+            knobs.join(", ")
+        ));
+    }
+    let missing: Vec<&str> = knobs
+        .into_iter()
+        .filter(|knob| schedule.element_by_name(knob).is_none())
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("'{SCHEDULE}' lacks {}", missing.join(", ")))
     }
 }
 

@@ -20,7 +20,18 @@ use melior::{
     },
 };
 
-use crate::{attributes, device::Device};
+use crate::{Attention, LayerNorm, Matmul, Mlp, RmsNorm, Softmax, attributes, device::Device};
+
+/// The knobs of an op's schedule; `None` for ops that have none.
+pub fn knobs_of(op: &str) -> Option<Vec<&'static str>> {
+    let knobs = match op {
+        Matmul::NAME | Mlp::NAME => MatmulSchedule::default().knobs(),
+        Attention::NAME => AttentionSchedule::default().knobs(),
+        Softmax::NAME | LayerNorm::NAME | RmsNorm::NAME => RowSchedule::default().knobs(),
+        _ => return None,
+    };
+    Some(knobs.into_iter().map(|(name, _)| name).collect())
+}
 
 /// One relation between knobs, problem and device that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
