@@ -160,6 +160,7 @@ fn check(step: Step, llvm: Option<&Llvm>) -> Result<Outcome> {
         Step::Cargo => cargo(&[
             "test",
             "--workspace",
+            "--no-fail-fast",
             "--lib",
             "--bins",
             "--tests",
