@@ -207,13 +207,13 @@ impl MatmulSchedule {
         };
         let quad = schedule([64, 64, 16], [4, 4]);
         let candidates = [
-            (256, grouped(schedule([256, 128, 8], [16, 8]))),
+            (128, grouped(schedule([256, 128, 8], [16, 8]))),
             (256, grouped(schedule([128, 128, 16], [8, 8]))),
             (256, grouped(schedule([128, 128, 8], [8, 8]))),
             (128, quad),
             (128, one_stage(quad)),
             (128, schedule([32, 64, 16], [4, 4])),
-            (128, schedule([32, 32, 16], [4, 4])),
+            (256, schedule([32, 32, 16], [4, 4])),
             (0, schedule([16, 16, 16], [2, 4])),
             (0, one_stage(schedule([8, 16, 8], [2, 4]))),
             (0, one_stage(schedule([4, 8, 4], [1, 4]))),
@@ -349,7 +349,7 @@ mod tests {
             (schedule.tile_m, schedule.tile_n)
         };
         assert_eq!(tile(&large, 4096, 4096, 1), (256, 128));
-        assert_eq!(tile(&large, 2048, 2048, 1), (128, 128));
+        assert_eq!(tile(&large, 2048, 2048, 1), (256, 128));
         assert_eq!(tile(&large, 1024, 1024, 1), (64, 64));
         assert_eq!(tile(&large, 512, 512, 1), (32, 64));
         assert_eq!(tile(&large, 128, 384, 1), (16, 16));

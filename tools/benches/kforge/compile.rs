@@ -28,13 +28,17 @@ pub fn layer(criterion: &mut Criterion) {
 /// other shapes.
 pub fn verification(criterion: &mut Criterion) {
     kforge_passes::register();
-    let (device, options) = device(DeviceChoice::Auto);
-    let (target, serialized) = lower(LAYER, &options);
+    // Made when the benchmark is not filtered out.
+    let mut made = None;
     let mut group = criterion.benchmark_group("verify");
     group.sample_size(10).warm_up_time(Duration::from_millis(1));
     group.bench_function("layer, quick", |bencher| {
+        let (device, (target, serialized)) = made.get_or_insert_with(|| {
+            let (device, options) = device(DeviceChoice::Auto);
+            (device, lower(LAYER, &options))
+        });
         bencher.iter(|| {
-            let verdicts = verify(&target, &serialized, &device, &Options::default()).unwrap();
+            let verdicts = verify(target, serialized, device, &Options::default()).unwrap();
             assert!(verdicts.iter().all(|(_, verdict)| verdict.passed));
         });
     });

@@ -2,9 +2,9 @@
 
 use kforge_lowering::serialize::{self, Options, Serialized};
 use kforge_runtime::{Device, DeviceChoice, DeviceDescription};
-use melior::{ir::operation::OperationLike, pass::PassManager, utility::parse_pass_pipeline};
+use melior::{pass::PassManager, utility::parse_pass_pipeline};
 
-pub use kforge_dialect::device::{Device as Target, Target as Kind};
+pub use kforge_dialect::device::Device as Target;
 
 /// The layer that the benchmarks compile.
 pub const LAYER: &str = include_str!("../../../test/Inputs/minilm_layer.mlir");

@@ -1,6 +1,6 @@
 //! What kforge costs and what its kernels reach, beside a peer where one is cheap.
 //!
-//! `cargo bench -p kforge-tools` runs all of it, `-- compile` a part. Kernels are
+//! `cargo bench -p kforge-tools --bench kforge` runs all of it, `-- compile` a part. Kernels are
 //! verified before they are timed. Times on lavapipe say how long a test takes, not
 //! how good a kernel is; docs/performance.md has measurements of GPUs.
 
