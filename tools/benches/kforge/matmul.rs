@@ -11,6 +11,7 @@ use kforge_runtime::{
     DeviceChoice, ExecOptions, Executable, HostTensor, RunOptions, manifest::Symbols,
 };
 use kforge_verify::Options;
+use ndarray::{Array2, linalg::general_mat_mul};
 
 use crate::lower::{device, lower};
 
@@ -91,32 +92,18 @@ pub fn gpu(criterion: &mut Criterion) {
 pub fn cpu(criterion: &mut Criterion) {
     let mut group = group(criterion, "matmul 512x512x1024 cpu");
     ours(&mut group, "kforge", DeviceChoice::Cpu);
-    let (a, b) = (values(M * K, 1), values(K * N, 2));
-    let mut c = vec![0.0f32; M * N];
+    let matrix = |rows, columns, seed| {
+        Array2::from_shape_fn((rows, columns), {
+            let values = values(rows * columns, seed);
+            move |(row, column)| values[row * columns + column]
+        })
+    };
+    let (a, b) = (matrix(M, K, 1), matrix(K, N, 2));
+    let mut c = Array2::zeros((M, N));
     group.bench_function("matrixmultiply", |bencher| {
         bencher.iter(|| {
             let (a, b, c) = (black_box(&a), black_box(&b), black_box(&mut c));
-            let strides = |columns: usize| (columns as isize, 1);
-            let ((ra, ca), (rb, cb), (rc, cc)) = (strides(K), strides(N), strides(N));
-            // SAFETY: the strides span row-major buffers of exactly these sizes.
-            unsafe {
-                matrixmultiply::sgemm(
-                    M,
-                    K,
-                    N,
-                    1.0,
-                    a.as_ptr(),
-                    ra,
-                    ca,
-                    b.as_ptr(),
-                    rb,
-                    cb,
-                    0.0,
-                    c.as_mut_ptr(),
-                    rc,
-                    cc,
-                );
-            }
+            general_mat_mul(1.0, a, b, 0.0, c);
         });
     });
     group.finish();
