@@ -157,7 +157,8 @@ fn matmuls_of_ragged_shapes() {
             "func.func @f(%a: tensor<{m}x{k}xf32>, %b: tensor<{k}x{n}xf32>) -> tensor<{m}x{n}xf32> {{
   %c = kforge.matmul %a, %b {{activation = \"gelu\", kforge.schedule = {{
     \"tile-m\" = 8, \"thread-m\" = 8, \"tile-n\" = 32, \"thread-n\" = 32, \"tile-k\" = 64,
-    \"vector-width\" = 16, unroll = 16}}}} : (tensor<{m}x{k}xf32>, tensor<{k}x{n}xf32>) -> tensor<{m}x{n}xf32>
+    \"vector-width\" = 16, unroll = 16, stages = 1, subgroups = 0, \"group-m\" = 1,
+    \"split-k\" = 1}}}} : (tensor<{m}x{k}xf32>, tensor<{k}x{n}xf32>) -> tensor<{m}x{n}xf32>
   return %c : tensor<{m}x{n}xf32>
 }}"
         ));
