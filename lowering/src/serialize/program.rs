@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use kforge_dialect::{attributes, program, scan};
 use kforge_oracle::Program;
 use kforge_runtime::{Package, manifest::Unit};
-use melior::ir::{Module, OperationRef};
+use melior::{
+    Context,
+    ir::{Module, OperationRef},
+};
 use serde_json::{Map, Value};
 
 use super::read;
@@ -25,6 +28,8 @@ pub(super) fn attach(
 ) -> Vec<String> {
     let mut remarks = Vec::new();
     let mut functions = Map::new();
+    // A context of its own: passes must not load dialects into theirs.
+    let context = kforge_dialect::context();
     match read::text(module, attributes::REFERENCE) {
         None => remarks.push(format!(
             "the module has no {}: there is nothing to verify its functions against",
@@ -32,7 +37,7 @@ pub(super) fn attach(
         )),
         Some(text) => {
             let entries: Vec<&String> = inputs.keys().collect();
-            let programs = of_reference(text, &entries);
+            let programs = of_reference(&context, text, &entries);
             for ((entry, names), program) in inputs.iter().zip(programs) {
                 match program.and_then(|program| to_json(renamed(program, names)?)) {
                     Ok(program) => drop(functions.insert(entry.clone(), program)),
@@ -52,7 +57,7 @@ pub(super) fn attach(
             ));
             continue;
         };
-        let program = program::of_text(spec).map_err(|error| error.to_string());
+        let program = program::of_text_in(&context, spec).map_err(|error| error.to_string());
         match program.and_then(to_json) {
             Ok(program) => unit.program = Some(program),
             Err(error) => remarks.push(format!("stage '{}' has no program: {error}", unit.stage)),
@@ -92,15 +97,13 @@ fn renamed(mut program: Program, names: &[String]) -> Result<Program, String> {
 }
 
 /// The programs of the functions called `names` in the reference.
-fn of_reference(text: &str, names: &[&String]) -> Vec<Result<Program, String>> {
+fn of_reference(context: &Context, text: &str, names: &[&String]) -> Vec<Result<Program, String>> {
     if names.len() == 1 {
-        return vec![program::of_text(text).map_err(|error| error.to_string())];
+        return vec![program::of_text_in(context, text).map_err(|error| error.to_string())];
     }
-    // A context of its own: passes must not load dialects into theirs.
-    let context = kforge_dialect::context();
     let scanned = scan::check(text.as_bytes(), &scan::Limits::default());
     let module = match scanned.is_ok() && !text.contains('\0') {
-        true => Module::parse(&context, text),
+        true => Module::parse(context, text),
         false => None,
     };
     let program = |name: &String| {
