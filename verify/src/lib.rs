@@ -26,7 +26,7 @@ mod verdict;
 
 pub use compose::{ComposeError, compose};
 pub use subject::{Runnable, Subject, SubjectError, Variant};
-pub use verdict::{Check, Failure, Reason, Scope, Verdict};
+pub use verdict::{Check, Failure, OwnShapeOnly, Reason, Scope, Verdict};
 
 use kforge_oracle::{CompareOptions, Level, Values, compare_programs, generate, standard_cases};
 use kforge_runtime::{Device, ExecOptions};
@@ -82,6 +82,7 @@ pub fn verify(
     options: &Options,
 ) -> Verdict {
     let mut verdict = Verdict::new(device.description(), options);
+    verdict.own_shape_only.clone_from(&subject.own_shape_only);
     check_programs(subject, options, &mut verdict);
     for unit in &subject.units {
         device::check(unit, Scope::Kernel, device, exec, options, &mut verdict);

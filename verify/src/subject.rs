@@ -7,7 +7,10 @@ use kforge_runtime::{
     manifest::{BufferId, Role, UNIT_ENTRY, Unit},
 };
 
-use crate::compose::{ComposeError, compose};
+use crate::{
+    compose::{ComposeError, compose},
+    verdict::OwnShapeOnly,
+};
 
 /// Something that runs on the device, and the program it must agree with.
 #[derive(Clone, Debug)]
@@ -42,6 +45,8 @@ pub struct Subject {
     pub units: Vec<Runnable>,
     /// Its kernels' knobs at other shapes.
     pub variants: Vec<Variant>,
+    /// Units that have no variants, and why.
+    pub own_shape_only: Vec<OwnShapeOnly>,
     /// The units' programs put together.
     pub composed: Result<Program, ComposeError>,
 }
@@ -161,6 +166,7 @@ impl Subject {
             function,
             units,
             variants: Vec::new(),
+            own_shape_only: Vec::new(),
             composed,
         })
     }

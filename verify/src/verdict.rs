@@ -25,6 +25,18 @@ pub struct Verdict {
     pub worst_ratio: f64,
     /// What was refused: the first failure of each stage.
     pub failures: Vec<Failure>,
+    /// Stages that were tried at their own shape alone, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_shape_only: Vec<OwnShapeOnly>,
+}
+
+/// A stage whose knobs were not tried at other shapes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnShapeOnly {
+    /// What reports call it.
+    pub stage: String,
+    /// Why; completes the words "shape: own only, because".
+    pub because: String,
 }
 
 /// What a comparison is about.
@@ -109,6 +121,7 @@ impl Verdict {
             checks: Vec::new(),
             worst_ratio: 0.0,
             failures: Vec::new(),
+            own_shape_only: Vec::new(),
         }
     }
 
