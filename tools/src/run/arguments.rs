@@ -3,11 +3,16 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Parser;
+use kforge_oracle::Level;
 use kforge_runtime::DeviceChoice;
 
 use super::Failure;
 
 /// Run an MLIR module or a kforge package on a device.
+///
+/// Before anything runs on your data, the gate holds the kernels against an
+/// independent oracle: each alone, all together, and for a module also the same
+/// knobs at other shapes. Only then are there results and times.
 ///
 /// Exit codes: 0 results, 1 bad input, 2 refused by verification, 3 no device or
 /// the device failed.
@@ -30,6 +35,10 @@ pub(super) struct Arguments {
     /// Device: auto, vulkan, metal, dx12, gl or cpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
+    /// Input values and shapes of the verification: full takes several times as
+    /// long, before something is shipped
+    #[arg(long, value_name = "CASES", value_parser = ["quick", "full"], default_value = "quick")]
+    cases: String,
     /// Seed of random arguments, random weights and verification
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
@@ -73,6 +82,13 @@ pub(super) struct Sources {
 impl Arguments {
     pub(super) fn device(&self) -> Result<DeviceChoice, Failure> {
         Ok(self.device.parse()?)
+    }
+
+    pub(super) fn cases(&self) -> Level {
+        match self.cases.as_str() {
+            "full" => Level::Full,
+            _ => Level::Quick,
+        }
     }
 
     pub(super) fn repeats(&self) -> Option<usize> {

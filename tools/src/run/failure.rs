@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use kforge_runtime::{DeviceError, PackageError, RunError, TensorError};
+use kforge_verify::SubjectError;
 
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub(super) enum Failure {
     /// The package is not valid.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// There is nothing to verify against.
+    #[error("not verified: {0}")]
+    Unverifiable(String),
     /// Verification refused the kernels.
     #[error("refused: {0}")]
     Refused(String),
@@ -52,6 +56,33 @@ pub(super) enum Failure {
     /// The run failed.
     #[error(transparent)]
     Run(#[from] RunError),
+}
+
+impl From<SubjectError> for Failure {
+    fn from(error: SubjectError) -> Self {
+        match error {
+            SubjectError::NoProgram(_) | SubjectError::NoSpec(_) => {
+                Self::Unverifiable(error.to_string())
+            }
+            SubjectError::Package(error) => error.into(),
+            error => Self::Input(error.to_string()),
+        }
+    }
+}
+
+#[cfg(feature = "mlir")]
+impl From<kforge_passes::verify::VerifyError> for Failure {
+    fn from(error: kforge_passes::verify::VerifyError) -> Self {
+        use kforge_passes::verify::VerifyError;
+        match error {
+            VerifyError::Subject(error) => error.into(),
+            VerifyError::Package(error) => error.into(),
+            VerifyError::Device(error) => error.into(),
+            // Knobs that fit one shape alone are as wrong as a wrong result.
+            VerifyError::Shape { .. } => Self::Refused(error.to_string()),
+            error => Self::Input(error.to_string()),
+        }
+    }
 }
 
 impl Failure {

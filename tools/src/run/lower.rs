@@ -6,9 +6,11 @@
 
 use std::{cell::RefCell, fs::File, io::Read, path::Path, rc::Rc};
 
-use kforge_dialect::{attributes, ir, scan};
+use kforge_dialect::{attributes, device::Device as CompiledFor, ir, scan};
 use kforge_lowering::serialize::{self, Options, Serialized};
+use kforge_oracle::Level;
 use kforge_runtime::{DeviceDescription, device::Target};
+use kforge_verify::Subject;
 use melior::{
     diagnostic::{Diagnostic, DiagnosticSeverity},
     ir::{BlockLike, Module, operation::OperationLike},
@@ -18,12 +20,29 @@ use melior::{
 
 use super::Failure;
 
+/// A module as a package, with what is needed to compile its knobs again.
+#[derive(Debug)]
+pub(super) struct Lowered {
+    pub(super) serialized: Serialized,
+    /// The device it was compiled for, as its passes saw it.
+    target: CompiledFor,
+}
+
+impl Lowered {
+    /// What the gate checks of an entry: unlike for a package from a folder, the
+    /// knobs of its units at other shapes, too.
+    pub(super) fn subject(&self, entry: &str, cases: Level) -> Result<Subject, Failure> {
+        let subject = kforge_passes::verify::subject(&self.target, &self.serialized, entry, cases)?;
+        Ok(subject)
+    }
+}
+
 /// Reads, lowers and serialises a module.
 pub(super) fn lower(
     path: &Path,
     device: &DeviceDescription,
     seed: u64,
-) -> Result<Serialized, Failure> {
+) -> Result<Lowered, Failure> {
     let source = source(path)?;
     kforge_passes::register();
     let context = kforge_dialect::context();
@@ -65,7 +84,10 @@ pub(super) fn lower(
     let options = Options { plan, seed };
     let serialized = serialize::package(module.as_operation(), &options)
         .map_err(|error| Failure::Input(error.to_string()))?;
-    Ok(serialized)
+    Ok(Lowered {
+        serialized,
+        target: CompiledFor::of(module.as_operation()),
+    })
 }
 
 fn source(path: &Path) -> Result<String, Failure> {

@@ -23,10 +23,12 @@ mod weights;
 use std::{io::Write, path::Path, process::ExitCode, time::Instant};
 
 use clap::Parser;
+use kforge_oracle::Level;
 use kforge_runtime::{
     Device, Executable, Package, Poison, RunOptions, cpu::NativeKernels, execute::ExecOptions,
     manifest::Symbols,
 };
+use kforge_verify::Subject;
 
 use arguments::Arguments;
 use failure::Failure;
@@ -71,7 +73,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         ..ExecOptions::default()
     };
     let start = Instant::now();
-    let verdict = verify::verify(package, &entry, &device, &exec, arguments.seed)?;
+    let options = kforge_verify::Options {
+        cases: arguments.cases(),
+        seed: arguments.seed,
+        ..Default::default()
+    };
+    let subject = loaded.subject(&entry, options.cases);
+    let verdict = verify::verify(subject, &device, &exec, &options)?;
     let verify_ms = milliseconds(start);
     if let Some(why) = &verdict.missing {
         warn(&format!("not verified: {why}"));
@@ -137,19 +145,31 @@ struct Loaded {
     package: Package,
     /// Native kernels that were compiled in this process.
     native: NativeKernels,
-    /// The module's object, for a package that is to be kept.
+    /// The module, if there was one: its object for a package that is to be kept,
+    /// its knobs for other shapes.
     #[cfg(feature = "mlir")]
-    serialized: Option<kforge_lowering::serialize::Serialized>,
+    module: Option<lower::Lowered>,
 }
 
 impl Loaded {
+    /// What the gate checks of an entry.
+    fn subject(&self, entry: &str, cases: Level) -> Result<Subject, Failure> {
+        #[cfg(feature = "mlir")]
+        if let Some(module) = &self.module {
+            return module.subject(entry, cases);
+        }
+        let _ = cases;
+        Ok(Subject::of_package(&self.package, entry)?)
+    }
+
     fn save(&mut self, folder: &Path) -> Result<(), Failure> {
         #[cfg(feature = "mlir")]
-        if let Some(serialized) = &mut self.serialized {
-            serialized
+        if let Some(module) = &mut self.module {
+            module
+                .serialized
                 .link()
                 .map_err(|error| Failure::Input(error.to_string()))?;
-            self.package = serialized.package.clone();
+            self.package = module.serialized.package.clone();
         }
         Ok(self.package.save(folder)?)
     }
@@ -162,16 +182,16 @@ fn load(input: &Path, device: &Device, seed: u64) -> Result<Loaded, Failure> {
             package: Package::load(input)?,
             native: NativeKernels::default(),
             #[cfg(feature = "mlir")]
-            serialized: None,
+            module: None,
         });
     }
     #[cfg(feature = "mlir")]
     {
-        let serialized = lower::lower(input, device.description(), seed)?;
+        let module = lower::lower(input, device.description(), seed)?;
         Ok(Loaded {
-            package: serialized.package.clone(),
-            native: serialized.functions(),
-            serialized: Some(serialized),
+            package: module.serialized.package.clone(),
+            native: module.serialized.functions(),
+            module: Some(module),
         })
     }
     #[cfg(not(feature = "mlir"))]

@@ -14,7 +14,10 @@ use kforge_runtime::{
 };
 use serde::Serialize;
 
-use super::{Failure, verify::Outcome};
+use super::{
+    Failure,
+    verify::{Counts, Outcome},
+};
 
 /// Everything a run says.
 #[derive(Debug, Serialize)]
@@ -58,6 +61,8 @@ struct Verification<'r> {
     passed: bool,
     levels: &'r [String],
     comparisons: usize,
+    /// The same by what was compared.
+    checked: Counts,
     worst_error_per_bound: Option<f64>,
     /// Why there is no verdict.
     missing: Option<&'r str>,
@@ -96,6 +101,7 @@ impl<'r> Report<'r> {
                 passed: verdict.is_some(),
                 levels: verdict.map_or(&[], |verdict| &verdict.levels),
                 comparisons: verdict.map_or(0, |verdict| verdict.checks.len()),
+                checked: verdict.map(Counts::of).unwrap_or_default(),
                 worst_error_per_bound: verdict.map(|verdict| verdict.worst_ratio),
                 missing: outcome.missing.as_deref(),
             },
@@ -198,9 +204,10 @@ impl<'r> Report<'r> {
             Some(why) => writeln!(text, "not verified: {why}"),
             None => writeln!(
                 text,
-                "verified: {}, {} comparisons, worst error {:.3} of its bound",
+                "verified: {}, {} comparisons ({}), worst error {:.3} of its bound",
                 verification.levels.join("+"),
                 verification.comparisons,
+                verification.checked,
                 verification.worst_error_per_bound.unwrap_or(0.0)
             ),
         };

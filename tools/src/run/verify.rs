@@ -1,7 +1,11 @@
-//! The verdict a run needs, on the package alone: no MLIR.
+//! The verdict a run needs. Knows no MLIR: who compiled the kernels adds their
+//! other shapes to the subject.
 
-use kforge_runtime::{Device, ExecOptions, Package};
-use kforge_verify::{Failure as Refusal, Options, Subject, SubjectError, Verdict};
+use std::fmt;
+
+use kforge_runtime::{Device, ExecOptions};
+use kforge_verify::{Failure as Refusal, Options, Scope, Subject, Verdict};
+use serde::Serialize;
 
 use super::Failure;
 
@@ -14,30 +18,68 @@ pub(super) struct Outcome {
     pub(super) missing: Option<String>,
 }
 
-/// Verifies an entry with few cases. A refusal is an error; having nothing to be
-/// verified against is not, but is said.
+/// Comparisons that agreed, by what was compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Counts {
+    /// The reference against the kernels' programs.
+    pub(super) program: usize,
+    /// Single kernels.
+    pub(super) kernel: usize,
+    /// Their knobs at other shapes.
+    pub(super) shape: usize,
+    /// The whole function.
+    pub(super) function: usize,
+}
+
+impl Counts {
+    pub(super) fn of(verdict: &Verdict) -> Self {
+        let mut counts = Self::default();
+        for check in &verdict.checks {
+            *match check.scope {
+                Scope::Program => &mut counts.program,
+                Scope::Kernel => &mut counts.kernel,
+                Scope::Shape => &mut counts.shape,
+                Scope::Function => &mut counts.function,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            program,
+            kernel,
+            shape,
+            function,
+        } = self;
+        write!(
+            f,
+            "{program} program, {kernel} kernel, {shape} shape, {function} function"
+        )
+    }
+}
+
+/// Runs the gate. A refusal is an error; having nothing to be verified against is
+/// not, but is said.
 pub(super) fn verify(
-    package: &Package,
-    entry: &str,
+    subject: Result<Subject, Failure>,
     device: &Device,
     exec: &ExecOptions,
-    seed: u64,
+    options: &Options,
 ) -> Result<Outcome, Failure> {
-    let subject = match Subject::of_package(package, entry) {
+    let subject = match subject {
         Ok(subject) => subject,
-        Err(error @ (SubjectError::NoProgram(_) | SubjectError::NoSpec(_))) => {
+        Err(Failure::Unverifiable(why)) => {
             return Ok(Outcome {
                 verdict: None,
-                missing: Some(error.to_string()),
+                missing: Some(why),
             });
         }
-        Err(error) => return Err(Failure::Input(error.to_string())),
+        Err(failure) => return Err(failure),
     };
-    let options = Options {
-        seed,
-        ..Options::default()
-    };
-    let verdict = kforge_verify::verify(&subject, device, exec, &options);
+    let verdict = kforge_verify::verify(&subject, device, exec, options);
     if verdict.passed {
         return Ok(Outcome {
             verdict: Some(verdict),

@@ -1,0 +1,4 @@
+func.func @rows(%x: tensor<10x100xf32>) -> tensor<10x100xf32> {
+  %y = kforge.softmax %x {kforge.name = "p"} : (tensor<10x100xf32>) -> tensor<10x100xf32>
+  return %y : tensor<10x100xf32>
+}
