@@ -20,18 +20,31 @@ pub struct Array {
     pub value: Vec<f64>,
     /// Upper bound of |device - value|, never NaN.
     pub bound: Vec<f64>,
+    /// At most the bound: what the error of a usual correct kernel stays below. Only where
+    /// statistics give one (`eval/matmul.rs`); a larger error is odd, not wrong.
+    pub typical: Option<Vec<f64>>,
 }
 
 impl Array {
     /// An array without error, as program inputs are.
     pub fn exact(ty: TensorType, value: Vec<f64>) -> Self {
         let bound = vec![0.0; value.len()];
-        Array { ty, value, bound }
+        Array {
+            ty,
+            value,
+            bound,
+            typical: None,
+        }
     }
 
     pub(crate) fn from_pairs(ty: TensorType, pairs: Vec<(f64, f64)>) -> Self {
         let (value, bound) = pairs.into_iter().unzip();
-        Array { ty, value, bound }
+        Array {
+            ty,
+            value,
+            bound,
+            typical: None,
+        }
     }
 
     /// True when no element carries an error.

@@ -20,7 +20,10 @@ pub(crate) mod rng;
 mod role;
 mod shapes;
 
-pub use shapes::{AttentionShape, attention_shapes, matmul_shapes, row_shapes};
+pub use shapes::{
+    AttentionShape, RopeShape, attention_shapes, chain_shapes, matmul_shapes, mlp_shapes,
+    rope_shapes, row_shapes,
+};
 
 use rng::{hash, normal};
 use role::Role;

@@ -6,6 +6,9 @@
 //! masks with finite identities). Where nothing is known (see `Array`) the element is
 //! undecided; a comparison in which no element was decided never passes.
 //!
+//! Where the reference knows the typical size of a correct kernel's error, elements beyond it
+//! are counted; the verdict warns of them.
+//!
 //! The user's atol and rtol can only tighten: looser ones give
 //! [`Outcome::OnlyWithinUser`], which is not a pass.
 
@@ -74,6 +77,11 @@ pub struct Comparison {
     pub nan_or_inf: usize,
     /// Elements without a usable bound.
     pub undecided: usize,
+    /// Elements inside their bound whose error is beyond its typical size: no refusal, but
+    /// worth a look.
+    pub atypical: usize,
+    /// Largest error in units of its typical size; 0 where none is known.
+    pub typical_ratio: f64,
     /// All elements.
     pub elements: usize,
 }
@@ -115,6 +123,8 @@ struct Tally {
     user_mismatches: usize,
     nan_or_inf: usize,
     undecided: usize,
+    atypical: usize,
+    typical_ratio: f64,
     max_abs_error: f64,
     /// Largest ratio and where; the first of equals.
     worst: Option<(f64, usize)>,
@@ -160,13 +170,16 @@ pub fn compare(
         mismatches: total.mismatches,
         nan_or_inf: total.nan_or_inf,
         undecided: total.undecided,
+        atypical: total.atypical,
+        typical_ratio: total.typical_ratio,
         elements: got.len(),
     })
 }
 
 fn check(got: &[f64], reference: &Array, opts: &CompareOptions) -> Result<(), CompareError> {
     let expected = reference.ty.elements();
-    if reference.value.len() != expected || reference.bound.len() != expected {
+    let typical = reference.typical.as_ref().map_or(expected, Vec::len);
+    if [reference.value.len(), reference.bound.len(), typical] != [expected; 3] {
         return Err(CompareError::Reference {
             ty: reference.ty.to_string(),
             values: reference.value.len(),
@@ -200,10 +213,17 @@ fn element(i: usize, got: f64, reference: &Array, user: Option<(f64, f64)>) -> T
         (false, e) if bound > 0.0 && e.is_finite() => e / bound,
         (false, _) => f64::INFINITY,
     };
+    let odd = match reference.typical.as_ref().map(|typical| typical[i]) {
+        Some(typical) if error > 0.0 && error.is_finite() && typical < bound => error / typical,
+        _ => 0.0,
+    };
     let tally = |inside: bool, stray: bool, within_user: bool| Tally {
         mismatches: usize::from(!inside),
         user_mismatches: usize::from(!within_user),
         nan_or_inf: usize::from(stray),
+        // The typical size says something about errors inside the bound alone.
+        atypical: usize::from(inside && odd > 1.0),
+        typical_ratio: if inside { odd } else { 0.0 },
         undecided: 0,
         // An agreeing infinity has no distance; a disagreeing NaN has an infinite one.
         max_abs_error: match (inside, error.is_finite()) {
@@ -245,6 +265,8 @@ impl Tally {
         user_mismatches: 0,
         nan_or_inf: 0,
         undecided: 0,
+        atypical: 0,
+        typical_ratio: 0.0,
         max_abs_error: 0.0,
         worst: None,
     };
@@ -255,6 +277,8 @@ impl Tally {
             user_mismatches: a.user_mismatches + b.user_mismatches,
             nan_or_inf: a.nan_or_inf + b.nan_or_inf,
             undecided: a.undecided + b.undecided,
+            atypical: a.atypical + b.atypical,
+            typical_ratio: a.typical_ratio.max(b.typical_ratio),
             // Neither operand is ever NaN.
             max_abs_error: a.max_abs_error.max(b.max_abs_error),
             worst: match (a.worst, b.worst) {
@@ -287,6 +311,7 @@ mod tests {
             ty,
             value: value.to_vec(),
             bound: bound.to_vec(),
+            typical: None,
         }
     }
 

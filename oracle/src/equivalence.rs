@@ -90,6 +90,7 @@ pub fn compare_programs(
                 .collect();
             let wanted = Array {
                 bound,
+                typical: None,
                 ..(*wanted).clone()
             };
             compare(&got.value, &wanted, &CompareOptions::default())

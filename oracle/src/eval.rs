@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::array::Array;
-use crate::dtype::DType;
 use crate::model::{Model, Rounding};
 use crate::op::{ConstantData, Op};
 use crate::program::{Node, Program, TensorType, ValueId};
@@ -19,15 +17,21 @@ pub(crate) mod activation;
 mod attention;
 mod elementwise;
 mod gemm;
+mod limits;
 mod matmul;
 mod mlp;
 mod movement;
 mod norm;
+mod plain;
 mod reduce;
 mod rope;
 mod rows;
 mod scalar;
 mod softmax;
+
+use limits::{check_inputs, check_limits};
+pub(crate) use plain::is_half;
+pub use plain::{Plain, plain};
 
 /// Choices of one evaluation.
 #[derive(Clone, Debug)]
@@ -36,6 +40,9 @@ pub struct EvalOptions {
     pub rounding: Rounding,
     /// Largest total element count over all values; each costs 16 bytes.
     pub max_elements: usize,
+    /// Most multiply-adds of all matrix products, so that no program can occupy the host for
+    /// hours; 2^36 take minutes on two cores.
+    pub max_multiply_adds: u64,
 }
 
 impl Default for EvalOptions {
@@ -43,6 +50,7 @@ impl Default for EvalOptions {
         EvalOptions {
             rounding: Rounding::Device,
             max_elements: 1 << 28,
+            max_multiply_adds: 1 << 36,
         }
     }
 }
@@ -145,6 +153,18 @@ pub enum EvalError {
         /// `EvalOptions::max_elements`.
         limit: usize,
     },
+    /// More work than allowed.
+    #[error(
+        "program '{program}' has {multiply_adds} multiply-adds, limit {limit}: raise max_multiply_adds or verify its parts"
+    )]
+    TooMuch {
+        /// Program name.
+        program: String,
+        /// Sum over all products (saturating).
+        multiply_adds: u64,
+        /// `EvalOptions::max_multiply_adds`.
+        limit: u64,
+    },
     /// An i64 result that f64 cannot hold.
     #[error("stage '{stage}' element {element} exceeds 2^53, the oracle's i64 limit")]
     IntegerRange {
@@ -185,7 +205,7 @@ pub(crate) fn evaluate_with(
 ) -> Result<Evaluation, EvalError> {
     program.validate()?;
     check_inputs(program, inputs)?;
-    check_total(program, opts.max_elements)?;
+    check_limits(program, opts)?;
     let model = Model::new(opts.rounding);
     let mut values: Vec<Arc<Array>> = inputs
         .iter()
@@ -380,6 +400,7 @@ fn constant(data: &ConstantData, ty: &TensorType, folded: &dyn Fn(f64) -> bool) 
         ty: ty.clone(),
         value,
         bound,
+        typical: None,
     }
 }
 
@@ -395,76 +416,4 @@ fn with_flushed_inputs(x: &Array, model: &Model) -> Array {
         }
     }
     x
-}
-
-fn check_inputs(program: &Program, inputs: &[Array]) -> Result<(), EvalError> {
-    if inputs.len() != program.inputs.len() {
-        return Err(EvalError::InputCount {
-            program: program.name.clone(),
-            expected: program.inputs.len(),
-            got: inputs.len(),
-        });
-    }
-    for (declared, given) in program.inputs.iter().zip(inputs) {
-        let name = || declared.name.clone();
-        if declared.ty != given.ty {
-            return Err(EvalError::InputType {
-                name: name(),
-                expected: declared.ty.to_string(),
-                got: given.ty.to_string(),
-            });
-        }
-        let expected = declared.ty.elements();
-        if given.value.len() != expected || given.bound.len() != expected {
-            return Err(EvalError::InputLength {
-                name: name(),
-                expected,
-                values: given.value.len(),
-                bounds: given.bound.len(),
-            });
-        }
-        let dtype: DType = declared.ty.dtype;
-        // A value that carries a bound is another evaluation's result and need not be stored.
-        let alien = (0..expected)
-            .into_par_iter()
-            .find_first(|&i| given.bound[i] == 0.0 && !dtype.holds(given.value[i]));
-        if let Some(element) = alien {
-            return Err(EvalError::InputValue {
-                name: name(),
-                element,
-                value: given.value[element],
-                dtype: dtype.name(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn check_total(program: &Program, limit: usize) -> Result<(), EvalError> {
-    let types = program
-        .inputs
-        .iter()
-        .map(|i| &i.ty)
-        .chain(program.nodes.iter().map(|n| &n.ty));
-    let values = types.fold(0usize, |sum, ty| sum.saturating_add(ty.elements()));
-    // The hidden layer of an mlp is no value of the program, yet evaluation holds it.
-    let hidden = program.nodes.iter().map(|node| match node.op {
-        Op::Mlp { up, .. } => {
-            let rows = node.ty.shape.split_last().map_or(&[][..], |(_, rows)| rows);
-            let size = |id| program.type_of(id).and_then(|ty| ty.shape.iter().max());
-            let widest = size(up).copied().unwrap_or(1);
-            rows.iter()
-                .fold(widest.saturating_mul(3), |n, &d| n.saturating_mul(d))
-        }
-        _ => 0,
-    });
-    let elements = hidden.fold(values, usize::saturating_add);
-    if elements <= limit {
-        return Ok(());
-    }
-    Err(EvalError::TooLarge {
-        program: program.name.clone(),
-        elements,
-        limit,
-    })
 }

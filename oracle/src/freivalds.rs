@@ -1,15 +1,22 @@
 //! Checks of matrix products too large to recompute.
 //!
-//! [`freivalds`] compares A(Br) with Cr for seeded vectors r of ±1: O(mk + kn + mn) per
-//! round. Every output element may be off by its own bound (`eval/matmul.rs`), so a row's
-//! residual may reach Σ_j bound_ij, which is
-//! gamma_K · (|A|(|B|·1))_i plus one storage spacing per element of C. For integer inputs
-//! with K·max|a|·max|b| <= 2^24 that bound is 0 and every wrong element of a row survives a
-//! round with probability at most 1/2.
+//! [`freivalds`] compares A(Bx) with Cx: O(mk + kn + mn) per vector x.
+//!
+//! Integer inputs with K·max|a|·max|b| <= 2^24 leave nothing to rounding in f32. There x is
+//! uniform modulo a prime, the tolerance is zero, and a wrong row passes with a probability of
+//! at most 2^-60 (`modular.rs`). A half-precision row is exact where its elements are below
+//! 1/u (2^11 in f16): a correct device rounds no such sum when it stores it.
+//!
+//! Other rows are held against seeded vectors of ±1. Every output element may be off by
+//! its own bound (`eval/matmul.rs`), so a row's residual may reach Σ_j bound_ij, which is
+//! gamma_K · (|A|(|B|·1))_i plus one storage spacing per element of C. An error beyond that
+//! bound passes a round with probability at most 1/2.
 //!
 //! The bound grows with N while a single wrong element does not, so floating-point inputs
 //! hide small local errors: [`check_rows`] recomputes whole rows with full bounds, the first,
 //! the last and seeded ones between.
+
+mod modular;
 
 use rayon::prelude::*;
 use thiserror::Error;
@@ -49,15 +56,18 @@ pub struct Product<'a, T> {
 pub struct FreivaldsReport {
     /// Every row of every round is inside its bound.
     pub passed: bool,
-    /// Inputs are small integers: the bound was 0.
-    pub exact: bool,
+    /// Rows that were checked without rounding, modulo a prime.
+    pub exact_rows: usize,
+    /// Upper bound of the probability that one given wrong row passed; for rows that are
+    /// not exact, a row whose error its bound does not cover.
+    pub miss: f64,
     /// Row with the largest residual in units of its bound.
     pub worst_row: usize,
-    /// Its |A(Br) - Cr|; infinite when C holds NaN or Inf.
+    /// Its |A(Br) - Cr|; infinite when C holds NaN or Inf, or an exact row is wrong.
     pub residual: f64,
     /// Its bound.
     pub bound: f64,
-    /// Rounds made.
+    /// Rounds made for rows that are not exact.
     pub rounds: usize,
 }
 
@@ -150,7 +160,8 @@ fn times<T: Copy + Into<f64> + Sync>(
     (0..rows).into_par_iter().map(row).collect()
 }
 
-/// Freivalds' check with `rounds` vectors derived from `seed`.
+/// Freivalds' check with vectors derived from `seed`: one modulo a prime for exact rows,
+/// `rounds` of signs for the others.
 pub fn freivalds<T: Copy + Into<f64> + Sync>(
     product: &Product<T>,
     rounds: usize,
@@ -161,20 +172,30 @@ pub fn freivalds<T: Copy + Into<f64> + Sync>(
         return Err(FreivaldsError::Nothing { what: "rounds" });
     }
     let (m, n, k) = (product.m, product.n, product.k);
-    let exact = is_exact(product);
-    let bound = if exact {
-        vec![0.0; m]
-    } else {
-        row_bounds(product)
-    };
+    let exact = exact_rows(product);
+    let exact_rows = exact.iter().filter(|exact| **exact).count();
     let mut report = FreivaldsReport {
         passed: true,
-        exact,
+        exact_rows,
+        miss: modular::MISS,
         worst_row: 0,
         residual: 0.0,
-        bound: bound[0],
-        rounds,
+        bound: 0.0,
+        rounds: 0,
     };
+    if exact_rows > 0
+        && let Some(&row) = modular::wrong_rows(product, &exact, seed).first()
+    {
+        report.passed = false;
+        (report.worst_row, report.residual) = (row, f64::INFINITY);
+        return Ok(report);
+    }
+    if exact_rows == m {
+        return Ok(report);
+    }
+    let bound = row_bounds(product);
+    report.rounds = rounds;
+    report.miss = 0.5f64.powi(rounds.min(1000) as i32).max(modular::MISS);
     let mut worst = 0.0;
     for round in 0..rounds {
         let sign = |j: usize| {
@@ -188,7 +209,7 @@ pub fn freivalds<T: Copy + Into<f64> + Sync>(
         let br = product.b_times(&r, |x| x);
         let abr = times(product.a, m, k, &br, |x| x);
         let cr = times(product.c, m, n, &r, |x| x);
-        for i in 0..m {
+        for i in (0..m).filter(|&i| !exact[i]) {
             let difference = (abr[i] - cr[i]).abs();
             let residual = if difference.is_nan() {
                 f64::INFINITY
@@ -212,23 +233,29 @@ pub fn freivalds<T: Copy + Into<f64> + Sync>(
     Ok(report)
 }
 
-/// True when every device and f64 sum is an exact integer. An inexact C is then simply wrong.
-fn is_exact<T: Copy + Into<f64> + Sync>(p: &Product<T>) -> bool {
+/// Rows whose every sum is an exact integer on a correct device, whatever the order. A row
+/// with NaN is none, so that its residual shows.
+fn exact_rows<T: Copy + Into<f64> + Sync>(p: &Product<T>) -> Vec<bool> {
     let largest = |x: &[T]| {
         x.iter().try_fold(0.0f64, |m, &x| {
             let x: f64 = x.into();
             (x.fract() == 0.0).then_some(m.max(x.abs()))
         })
     };
-    let (Some(a), Some(b)) = (largest(p.a), largest(p.b)) else {
-        return false;
+    let sums = match (largest(p.a), largest(p.b)) {
+        (Some(a), Some(b)) => a * b * p.k as f64 <= 16777216.0,
+        _ => false,
     };
-    let limit = if p.dtype == DType::F32 {
-        16777216.0
-    } else {
-        1.0 / p.dtype.unit()
+    if !sums || p.dtype == DType::F32 {
+        return vec![sums; p.m];
+    }
+    let stored = 1.0 / p.dtype.unit();
+    let small = |&c: &T| {
+        let c: f64 = c.into();
+        c.abs() < stored
     };
-    a * b * p.k as f64 <= limit
+    let row = |row: &[T]| row.iter().all(small);
+    p.c.chunks(p.n).map(row).collect()
 }
 
 fn row_bounds<T: Copy + Into<f64> + Sync>(p: &Product<T>) -> Vec<f64> {

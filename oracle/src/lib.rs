@@ -4,6 +4,7 @@
 //! f64 and gives every element an upper bound of the error a correct device kernel may make;
 //! [`compare()`] holds a device's output against it; [`compare_programs`] tells whether two
 //! programs mean the same; [`generate`] makes the inputs that catch wrong kernels;
+//! [`plain()`] is the yardstick where half precision leaves a bound without meaning;
 //! [`freivalds()`] and [`check_rows`] check products too large to recompute.
 //!
 //! Knows no MLIR, no GPU and nothing of how kforge lowers: another algorithm and another loop
@@ -20,8 +21,10 @@ pub mod freivalds;
 mod infer;
 pub mod model;
 pub mod op;
+mod plain_check;
 pub mod program;
 pub mod validate;
+mod work;
 
 pub use array::Array;
 pub use cases::{
@@ -31,9 +34,11 @@ pub use cases::{
 pub use compare::{CompareError, CompareOptions, Comparison, Outcome, Worst, compare};
 pub use dtype::DType;
 pub use equivalence::{Equivalence, EquivalenceError, compare_programs};
-pub use eval::{EvalError, EvalOptions, Evaluation, evaluate};
+pub use eval::{EvalError, EvalOptions, Evaluation, Plain, evaluate, plain};
 pub use freivalds::{FreivaldsError, FreivaldsReport, Product, check_rows, freivalds};
 pub use model::Rounding;
 pub use op::{ActivationKind, BinaryKind, ConstantData, Op, Predicate, ReduceKind, UnaryKind};
+pub use plain_check::{PlainComparison, compare_plain, is_smooth_half, is_vacuous};
 pub use program::{Input, Node, Program, TensorType, ValueId};
 pub use validate::ProgramError;
+pub use work::multiply_adds;

@@ -35,6 +35,7 @@ fn accept(
                         c.passed || c.outcome == Outcome::Undecided && dtype == DType::F16,
                         "{context}"
                     );
+                    assert_eq!(c.atypical, 0, "{context}");
                 }
             }
         }

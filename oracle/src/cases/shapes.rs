@@ -98,6 +98,101 @@ pub fn attention_shapes(block_q: usize, block_kv: usize) -> Vec<AttentionShape> 
     ])
 }
 
+/// Sizes of one rotary embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RopeShape {
+    /// B.
+    pub batch: usize,
+    /// H.
+    pub heads: usize,
+    /// S.
+    pub sequence: usize,
+    /// D, even.
+    pub size: usize,
+}
+
+/// (rows, input, hidden, output) of an mlp around the tile (M, N, K) of its matmuls.
+pub fn mlp_shapes(tile: (usize, usize, usize)) -> Vec<(usize, usize, usize, usize)> {
+    let (m, n, k) = (tile.0.max(1), tile.1.max(1), tile.2.max(1));
+    distinct(vec![
+        (1, 1, 1, 1),
+        (m, k, n, n),
+        (next_prime(m), next_prime(k), next_prime(n), next_prime(n + 2)),
+        (m + 1, k, n, n),
+        (1, 4 * k + 1, 2 * n + 3, n),
+        (m, k + 1, n, n),
+        (2 * m - 1, 2 * k, n + 1, 2 * n - 1),
+        (m, k, n + 1, n),
+        (2, 3, 3 * n, 1),
+        (m, k, n, n + 1),
+        (next_prime(2 * m), k.div_ceil(2), 3, 2 * n),
+        (3 * m, 1, n.div_ceil(2), 5),
+    ])
+}
+
+/// Rotary embeddings around a workgroup size: few and many rows, and head sizes of every
+/// vector width and of none.
+pub fn rope_shapes(workgroup: usize) -> Vec<RopeShape> {
+    let wg = workgroup.max(1);
+    let shape = |batch, heads, sequence, size| RopeShape {
+        batch,
+        heads,
+        sequence,
+        size,
+    };
+    distinct(vec![
+        shape(1, 1, 1, 2),
+        shape(1, 1, 1, 64),
+        shape(3, 2, 5, 4),
+        shape(1, 1, 7, 8),
+        shape(5, 1, next_prime(wg), 6),
+        shape(1, 4, (wg - 1).max(1), 2),
+        shape(1, 2, wg + 1, 8),
+        shape(3, 1, 13, 16),
+        shape(1, 5, 3, 20),
+        shape(5, 1, wg, 2),
+        shape(3, 3, 2, 128),
+        shape(2, 3, 11, 10),
+    ])
+}
+
+/// Sizes of the `count` dimensions that an elementwise chain leaves free, outermost first,
+/// around a workgroup of `workgroup` elements or vectors of four.
+pub fn chain_shapes(count: usize, workgroup: usize) -> Vec<Vec<usize>> {
+    let wg = workgroup.max(1);
+    let last = [
+        (1, 1),
+        (2, 2),
+        (3, wg + 1),
+        (1, wg),
+        (2, 4 * wg),
+        (wg + 1, 1),
+        (5, (wg - 1).max(1)),
+        (4, 3),
+        (next_prime(wg), 4),
+        (3, 4 * wg + 4),
+        (1, next_prime(4 * wg)),
+        (7, next_prime(wg)),
+    ];
+    let sizes = |(number, (outer, inner)): (usize, (usize, usize))| {
+        let size = |dim: usize| match count - dim {
+            1 => inner,
+            2 => outer,
+            // Neighbours differ, so that sizes put in the wrong place show.
+            _ if number == 0 => 1,
+            _ => [2, 3, 1][(number + dim) % 3],
+        };
+        (0..count).map(size).collect()
+    };
+    let mut kept: Vec<Vec<usize>> = Vec::new();
+    for sizes in last.into_iter().enumerate().map(sizes) {
+        if !kept.contains(&sizes) {
+            kept.push(sizes);
+        }
+    }
+    kept
+}
+
 fn distinct<T: PartialEq + Copy>(list: Vec<T>) -> Vec<T> {
     let mut kept: Vec<T> = Vec::with_capacity(list.len());
     for item in list {
@@ -153,6 +248,43 @@ mod tests {
             assert!(lengths.contains(&n), "{n}");
         }
         assert!(row_shapes(1).iter().all(|&(r, n)| r > 0 && n > 0));
+    }
+
+    #[test]
+    fn layers_have_tails_in_every_dimension() {
+        let (m, n, k) = (16, 8, 4);
+        let shapes = mlp_shapes((m, n, k));
+        assert!(shapes.contains(&(1, 1, 1, 1)) && shapes.contains(&(17, 5, 11, 11)));
+        for wanted in [
+            [false, true, true, true],
+            [true, false, true, true],
+            [true, true, false, true],
+            [true, true, true, false],
+        ] {
+            let aligned = |s: &(usize, usize, usize, usize)| {
+                [s.0 % m, s.1 % k, s.2 % n, s.3 % n].map(|rest| rest == 0)
+            };
+            assert!(shapes.iter().any(|s| aligned(s) == wanted), "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn rotated_heads_are_even() {
+        let shapes = rope_shapes(64);
+        assert!(shapes.iter().all(|s| s.size % 2 == 0));
+        assert!(shapes.iter().any(|s| s.sequence == 1 && s.heads == 1));
+        assert!(shapes.iter().any(|s| s.batch > 1 && s.batch % 2 == 1));
+    }
+
+    #[test]
+    fn chains_surround_the_workgroup() {
+        let lengths: Vec<usize> = chain_shapes(1, 256).iter().map(|s| s[0]).collect();
+        for n in [1, 255, 256, 257, 1031] {
+            assert!(lengths.contains(&n), "{n}");
+        }
+        assert_eq!(chain_shapes(0, 256), vec![Vec::<usize>::new()]);
+        assert!(chain_shapes(4, 256).iter().all(|s| s.len() == 4));
+        assert_eq!(chain_shapes(4, 256)[0], [1; 4]);
     }
 
     #[test]

@@ -15,6 +15,12 @@
 //!   Integers are g = 0, powers of two and their sums any other g.
 //!
 //! Activation, a later residual and storage follow by their own rules.
+//!
+//! # Typical size
+//! Rounding errors of many additions largely cancel: where no term carries an error of its
+//! own, 6·√t·u·Σ|terms| takes the place of gamma_t·Σ|terms|, and the rest follows by the same
+//! rules. The largest seen over orders, shapes and values was 1.4·√t·u. Equal
+//! terms round alike, so rows of constants may pass it from t of some thousand on.
 
 use rayon::prelude::*;
 
@@ -57,6 +63,9 @@ struct Line {
     clean: bool,
 }
 
+/// Value, bound, typical size of the error.
+type Element = [f64; 3];
+
 /// One term of a sum that is not a product: value and error.
 type Term = (f64, f64);
 
@@ -86,7 +95,17 @@ pub(crate) fn matmul(args: &Matmul, ty: &TensorType, model: &Model) -> Result<Ar
             product(args, (side_a, side_b), (m, k, n), batch, ty.dtype, model)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Array::from_pairs(ty.clone(), blocks.concat()))
+    let mut out = Array::exact(ty.clone(), Vec::with_capacity(ty.elements()));
+    let mut typical = Vec::with_capacity(ty.elements());
+    for [value, bound, usual] in blocks.into_iter().flatten() {
+        out.value.push(value);
+        out.bound.push(bound);
+        typical.push(usual);
+    }
+    let operands = [Some(args.a), Some(args.b), args.bias, args.residual];
+    let clean = operands.into_iter().flatten().all(Array::is_clean);
+    out.typical = (model.device && clean).then_some(typical);
+    Ok(out)
 }
 
 fn dims(x: &Array, transpose: bool) -> (usize, usize) {
@@ -172,7 +191,7 @@ fn product(
     batch: usize,
     dtype: DType,
     model: &Model,
-) -> Result<Vec<(f64, f64)>, EvalError> {
+) -> Result<Vec<Element>, EvalError> {
     let sum = gemm(m, k, n, &a.value, &b.value)?;
     let magnitude = gemm(m, k, n, &a.magnitude, &b.magnitude)?;
     let reach = match (&a.reach, &b.reach) {
@@ -183,7 +202,7 @@ fn product(
             Some(gemm(m, k, n, ra, rb)?)
         }
     };
-    let mut out = vec![(0.0, 0.0); m * n];
+    let mut out = vec![[0.0; 3]; m * n];
     out.par_chunks_mut(n).enumerate().for_each(|(i, row)| {
         for (j, element) in row.iter_mut().enumerate() {
             let at = i * n + j;
@@ -207,15 +226,21 @@ fn product(
                 }
                 Some(_) => residual,
             };
-            let (mut y, mut error) = (dot.value, dot.error(model));
-            if let Some(kind) = args.activation {
-                (y, error) = activation(kind, y, error, model);
-            }
-            if let Some((r, dr)) = last {
-                y += r;
-                error = model.rounded(y, error + dr);
-            }
-            *element = model.store(dtype, y, error);
+            let finish = |error: f64| {
+                let (mut y, mut error) = (dot.value, error);
+                if let Some(kind) = args.activation {
+                    (y, error) = activation(kind, y, error, model);
+                }
+                if let Some((r, dr)) = last {
+                    y += r;
+                    error = model.rounded(y, error + dr);
+                }
+                model.store(dtype, y, error)
+            };
+            let error = dot.error(model);
+            let (value, bound) = finish(error);
+            let (_, typical) = finish(dot.typical(model).min(error));
+            *element = [value, bound, typical];
         }
     });
     Ok(out)
@@ -241,6 +266,11 @@ impl Dot {
             self.grid = self.grid.min(scalar::grid(value));
             self.clean &= bound == 0.0;
         }
+    }
+
+    /// What the error of a sum of exact terms usually stays below.
+    fn typical(&self, model: &Model) -> f64 {
+        6.0 * (self.terms as f64).sqrt() * model.unit * self.magnitude
     }
 
     fn error(&self, model: &Model) -> f64 {

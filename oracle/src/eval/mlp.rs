@@ -34,6 +34,7 @@ pub(crate) fn mlp(args: &Mlp, ty: &TensorType, model: &Model) -> Result<Array, E
         ty: TensorType::new(args.x.ty.dtype, &[rows, width]),
         value: args.x.value.clone(),
         bound: args.x.bound.clone(),
+        typical: None,
     };
     let columns = |weight: &Array| weight.ty.shape[usize::from(!args.transpose_weights)];
     let project = |x: &Array, weight: &Array, bias, activation| {

@@ -1,4 +1,5 @@
-//! Data movement: values and bounds go together, unchanged.
+//! Data movement: values and bounds go together, unchanged; typical sizes where one operand
+//! is rearranged.
 
 use rayon::prelude::*;
 
@@ -11,6 +12,7 @@ pub(crate) fn reshape(x: &Array, ty: &TensorType) -> Array {
         ty: ty.clone(),
         value: x.value.clone(),
         bound: x.bound.clone(),
+        typical: x.typical.clone(),
     }
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn insert_slice(
     steps: &[usize],
 ) -> Array {
     let mut out = destination.clone();
+    out.typical = None;
     let strides = row_major(&destination.ty.shape);
     let start: usize = offsets.iter().zip(&strides).map(|(o, s)| o * s).sum();
     let strides: Vec<usize> = strides.iter().zip(steps).map(|(s, t)| s * t).collect();
@@ -74,6 +77,7 @@ pub(crate) fn concat(inputs: &[&Array], axis: usize, ty: &TensorType) -> Array {
         ty: ty.clone(),
         value,
         bound,
+        typical: None,
     }
 }
 
@@ -99,11 +103,17 @@ pub(crate) fn strides_for_broadcast(shape: &[usize], target: &[usize]) -> Vec<us
 }
 
 fn gather(x: &Array, start: usize, strides: &[usize], ty: &TensorType) -> Array {
-    let pairs = (0..ty.elements())
-        .into_par_iter()
-        .with_min_len(4096)
-        .map(|i| start + broadcast_index(i, &ty.shape, strides))
-        .map(|from| (x.value[from], x.bound[from]))
-        .collect();
-    Array::from_pairs(ty.clone(), pairs)
+    let take = |data: &[f64]| {
+        (0..ty.elements())
+            .into_par_iter()
+            .with_min_len(4096)
+            .map(|i| data[start + broadcast_index(i, &ty.shape, strides)])
+            .collect()
+    };
+    Array {
+        ty: ty.clone(),
+        value: take(&x.value),
+        bound: take(&x.bound),
+        typical: x.typical.as_deref().map(take),
+    }
 }
