@@ -22,6 +22,6 @@ pub mod tensor;
 
 pub use device::{Device, DeviceChoice, DeviceDescription, DeviceError};
 pub use diagnose::{Diagnosis, SmokeTest, diagnose};
-pub use execute::{ExecOptions, Executable, Poison, RunError, RunOptions, RunResult};
+pub use execute::{ExecOptions, Executable, Poison, RunError, RunOptions, RunResult, TimedRun};
 pub use manifest::{Dtype, Manifest, Package, PackageError};
 pub use tensor::{HostTensor, TensorError};

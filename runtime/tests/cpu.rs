@@ -72,7 +72,6 @@ fn execute(package: &Package, options: &ExecOptions) -> Result<RunResult, RunErr
     let mut executable = Executable::new(&device, package, "main", &Symbols::new(), options)?;
     let options = RunOptions {
         poison: Some(Poison::Nan),
-        time: Some(3),
         ..RunOptions::default()
     };
     executable.run(&[iota(N)], &BTreeMap::new(), &options)

@@ -24,17 +24,14 @@ use crate::{
     tensor::{HostTensor, describe},
 };
 
-/// Runs before the timed ones.
-const WARM_UP_RUNS: usize = 3;
-
 /// One entry of a package, compiled and with memory on a device.
 #[derive(Debug)]
 pub struct Executable {
-    instance: Instance,
+    pub(super) instance: Instance,
     memory: MemoryPlan,
     backend: Backend,
     target: Target,
-    guard_zones: bool,
+    pub(super) guard_zones: bool,
     /// Whether every weight has been uploaded and `init` has run.
     weights_bound: bool,
 }
@@ -106,57 +103,25 @@ impl Executable {
         Ok(())
     }
 
-    /// Runs the entry once, or repeatedly if timed.
+    /// Runs the entry once.
     ///
     /// `inputs` are in the entry's order. `weights` are by buffer name; an empty
-    /// map keeps those bound before. State buffers keep what a run leaves, also
-    /// when it is repeated.
+    /// map keeps those bound before. State buffers keep what a run leaves.
     pub fn run(
         &mut self,
         inputs: &[HostTensor],
         weights: &BTreeMap<String, HostTensor>,
         options: &RunOptions,
     ) -> Result<RunResult, RunError> {
-        if !weights.is_empty() || !self.weights_bound {
-            self.bind_weights(weights)?;
-        }
-        let timeout = Duration::from_millis(options.timeout_ms.max(1));
-        let steps = self.instance.init..self.instance.dispatches.len();
-        let actions = script(
-            &self.instance,
-            &self.memory,
-            steps,
-            options.poison,
-            self.guard_zones,
-        );
-        let warm_up = if options.time.is_some() {
-            WARM_UP_RUNS
-        } else {
-            0
-        };
-        let repeats = options.time.unwrap_or(1).max(1);
-
+        self.ensure_weights(weights)?;
+        let actions = self.actions(options);
         let start = Instant::now();
         self.upload_inputs(inputs)?;
         let upload = start.elapsed();
-        let in_place = self
-            .instance
-            .inputs
-            .iter()
-            .any(|port| self.buffer(port.buffer).written);
+        let executed = self.execute(&actions, options.timeout())?;
         let mut samples = Samples::default();
-        let mut last = None;
-        for repeat in 0..warm_up + repeats {
-            if repeat > 0 && in_place {
-                self.upload_inputs(inputs)?;
-            }
-            let executed = self.execute(&actions, timeout)?;
-            if repeat >= warm_up {
-                samples.add(&executed);
-                last = Some(executed.saved);
-            }
-        }
-        let saved = last.unwrap_or_default();
+        samples.add(&executed);
+        let saved = executed.saved;
         Ok(RunResult {
             outputs: outputs(&self.instance, &saved)?,
             dispatches: samples.dispatches(&self.instance),
@@ -165,16 +130,47 @@ impl Executable {
         })
     }
 
+    /// Binds weights that are given, or demands those that are missing.
+    pub(super) fn ensure_weights(
+        &mut self,
+        weights: &BTreeMap<String, HostTensor>,
+    ) -> Result<(), RunError> {
+        if weights.is_empty() && self.weights_bound {
+            return Ok(());
+        }
+        self.bind_weights(weights)
+    }
+
+    /// What one run of the entry does on the device.
+    pub(super) fn actions(&self, options: &RunOptions) -> Vec<Action> {
+        script(
+            &self.instance,
+            &self.memory,
+            self.instance.init..self.instance.dispatches.len(),
+            options.poison,
+            self.guard_zones,
+        )
+    }
+
+    /// Waits until uploads have arrived.
+    pub(super) fn settle(&self, timeout: Duration) -> Result<(), RunError> {
+        let settled = match &self.backend {
+            Backend::Gpu(gpu) => gpu.settle(timeout),
+            Backend::Cpu(_) => Ok(()),
+        };
+        settled.map_err(|fault| fault.in_entry(self.target, &self.instance.entry))
+    }
+
     /// Bytes of device memory the executable holds.
     pub fn memory_bytes(&self) -> u64 {
         self.memory.slots.iter().sum()
     }
 
-    fn buffer(&self, id: BufferId) -> &BoundBuffer {
-        &self.instance.buffers[&id]
-    }
-
-    fn execute(&mut self, actions: &[Action], timeout: Duration) -> Result<Executed, RunError> {
+    pub(super) fn execute(
+        &mut self,
+        actions: &[Action],
+        timeout: Duration,
+    ) -> Result<Executed, RunError> {
         let executed = match &mut self.backend {
             Backend::Gpu(gpu) => gpu.execute(&self.instance, actions, timeout),
             Backend::Cpu(cpu) => cpu.execute(&self.instance, &self.memory, actions, timeout),
@@ -182,7 +178,7 @@ impl Executable {
         executed.map_err(|fault| fault.in_entry(self.target, &self.instance.entry))
     }
 
-    fn upload_inputs(&mut self, inputs: &[HostTensor]) -> Result<(), RunError> {
+    pub(super) fn upload_inputs(&mut self, inputs: &[HostTensor]) -> Result<(), RunError> {
         let ports = &self.instance.inputs;
         if inputs.len() != ports.len() {
             return Err(RunError::Argument {

@@ -11,6 +11,7 @@ mod poison;
 mod report;
 mod requirements;
 mod script;
+mod timed;
 mod timing;
 
 pub(crate) use error::Fault;
@@ -22,7 +23,8 @@ pub(crate) use memory::MemoryPlan;
 pub use options::{ExecOptions, RunOptions, ShaderChecks};
 pub use poison::Poison;
 pub use report::{
-    DispatchTime, GuardViolation, RunResult, Spread, TotalTime, Violation, format_ms,
+    DispatchTime, GuardViolation, RunResult, Spread, Timing, TotalTime, Violation, format_ms,
 };
 pub(crate) use script::Action;
+pub use timed::TimedRun;
 pub(crate) use timing::Executed;

@@ -1,5 +1,7 @@
 //! Settings of executables and runs.
 
+use std::time::Duration;
+
 use super::poison::Poison;
 use crate::cpu::NativeKernels;
 
@@ -94,18 +96,20 @@ impl Default for ShaderChecks {
 pub struct RunOptions {
     /// What surrounds the data and fills scratch.
     pub poison: Option<Poison>,
-    /// Repeat this many times, after three warm-up runs, and report the spread.
-    /// Outputs are those of the last repeat. `None` = once.
-    pub time: Option<usize>,
     /// Deadline of one submission.
     pub timeout_ms: u64,
+}
+
+impl RunOptions {
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.max(1))
+    }
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
             poison: None,
-            time: None,
             timeout_ms: 60_000,
         }
     }

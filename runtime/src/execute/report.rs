@@ -19,6 +19,15 @@ pub struct RunResult {
     pub guards: Vec<GuardViolation>,
 }
 
+/// Times of repeated runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Every dispatch of the entry, in order.
+    pub dispatches: Vec<DispatchTime>,
+    /// Times of the runs as a whole.
+    pub total: TotalTime,
+}
+
 /// One dispatch and how long it took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DispatchTime {

@@ -78,6 +78,13 @@ impl GpuBackend {
             .scoped(|| self.context.queue.write_buffer(&self.slots[slot], 0, bytes))
     }
 
+    /// Sends queued bytes off and waits until they have arrived.
+    pub(crate) fn settle(&self, timeout: Duration) -> Result<(), Fault> {
+        let _turn = lock(&self.context.turn);
+        let submission = self.context.scoped(|| self.context.queue.submit([]))?;
+        self.context.wait(submission, timeout)
+    }
+
     /// Runs a script and reads back what it saves.
     pub(crate) fn execute(
         &self,

@@ -1,9 +1,12 @@
 //! Entries run and give the right numbers, in every size and with times.
 
+use std::{collections::BTreeMap, ops::ControlFlow};
+
 use kforge_runtime::{
-    Dtype, HostTensor, Poison, RunOptions,
+    Device, Dtype, Executable, HostTensor, Package, Poison, RunError, RunOptions, TimedRun,
     device::Target,
     diagnose,
+    execute::{ExecOptions, Timing},
     manifest::{Access, Expr, Role, ScalarType, Symbols},
 };
 
@@ -178,10 +181,7 @@ fn zero_workgroups_are_skipped_and_recorded() {
         .build();
     let symbols = Symbols::from([("N".into(), 0)]);
     let empty = || HostTensor::from_f32(&[0], &[]).unwrap();
-    let options = RunOptions {
-        time: Some(2),
-        ..poisoned(Poison::Nan)
-    };
+    let options = poisoned(Poison::Nan);
     let result = run(device, &package, &symbols, &[empty(), empty()], &options).unwrap();
     assert_eq!(result.outputs[0].shape(), [0]);
     assert_eq!(result.guards, []);
@@ -199,11 +199,19 @@ fn zero_workgroups_are_skipped_and_recorded() {
 fn times_are_positive_and_within_the_wall_clock() {
     let Some(device) = gpu() else { return };
     let package = chain();
-    let options = RunOptions {
-        time: Some(7),
-        ..RunOptions::default()
+    let sets = [0, 1, 2, 3].map(|set| vec![scaled(300, set)]);
+    let mut seen = Vec::new();
+    let mut inspect = |run: TimedRun| {
+        let expected: Vec<f32> = f32s(&sets[run.set][0]).iter().map(|x| 16.0 * x).collect();
+        assert_eq!(f32s(&run.outputs[0]), expected);
+        assert_eq!(run.guards, []);
+        seen.push(run.set);
+        ControlFlow::Continue(())
     };
-    let result = run(device, &package, &Symbols::new(), &[iota(300)], &options).unwrap();
+    let result = timed(device, &package, &sets, 7, &mut inspect)
+        .unwrap()
+        .unwrap();
+    assert_eq!(seen, [0, 1, 2, 3, 0, 1, 2]);
     let wall = result.total.wall_ms.unwrap();
     assert_eq!(wall.samples, 7);
     for dispatch in &result.dispatches {
@@ -221,4 +229,82 @@ fn times_are_positive_and_within_the_wall_clock() {
                 .any(|dispatch| dispatch.gpu_ms.is_some())
         );
     }
+}
+
+/// (set + 1) times 0, 1, 2, ...
+fn scaled(count: usize, set: usize) -> HostTensor {
+    let values: Vec<f32> = (0..count).map(|i| ((set + 1) * i) as f32).collect();
+    HostTensor::from_f32(&[count], &values).unwrap()
+}
+
+fn timed(
+    device: &Device,
+    package: &Package,
+    sets: &[Vec<HostTensor>],
+    repeats: usize,
+    inspect: &mut dyn FnMut(TimedRun) -> ControlFlow<()>,
+) -> Result<Option<Timing>, RunError> {
+    let symbols = Symbols::new();
+    let mut executable =
+        Executable::new(device, package, "main", &symbols, &ExecOptions::default())?;
+    let options = poisoned(Poison::Nan);
+    executable.time(sets, &BTreeMap::new(), repeats, &options, inspect)
+}
+
+#[test]
+fn timed_runs_that_are_refused_give_no_times() {
+    let Some(device) = gpu() else { return };
+    let sets = [vec![iota(300)], vec![scaled(300, 1)]];
+    let mut left = 2;
+    let mut inspect = |_: TimedRun| {
+        left -= 1;
+        match left {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    let stopped = timed(device, &chain(), &sets, 7, &mut inspect).unwrap();
+    assert_eq!((stopped, left), (None, 0));
+    let error = timed(device, &chain(), &[], 7, &mut |_| ControlFlow::Continue(()));
+    assert!(error.unwrap_err().to_string().contains("at least one set"));
+    let wrong = [vec![iota(299)]];
+    assert!(
+        timed(device, &chain(), &wrong, 1, &mut |_| ControlFlow::Continue(
+            ()
+        ))
+        .is_err()
+    );
+}
+
+#[test]
+fn a_timed_run_that_writes_nothing_is_seen() {
+    let Some(device) = gpu() else { return };
+    // Writes the first time only; a state buffer remembers.
+    let lazy = "
+        @group(0) @binding(0) var<storage, read> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> state: array<f32>;
+        @group(0) @binding(2) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(64)
+        fn lazy(@builtin(global_invocation_id) id: vec3<u32>) {
+            if id.x < 100u && state[id.x] == 0.0 { y[id.x] = x[id.x]; state[id.x] = 1.0; }
+        }";
+    let package = Builder::new()
+        .f32("x", &[Expr::from(100)], Role::Input)
+        .f32("state", &[Expr::from(100)], Role::State)
+        .f32("y", &[Expr::from(100)], Role::Output)
+        .kernel(
+            "lazy",
+            lazy,
+            [64, 1, 1],
+            &[Access::Read, Access::ReadWrite, Access::Write],
+        )
+        .dispatch("lazy", [2, 1, 1].map(Expr::from), &[0, 1, 2])
+        .build();
+    let mut unwritten = 0;
+    let mut inspect = |run: TimedRun| {
+        unwritten += run.guards.len();
+        ControlFlow::Continue(())
+    };
+    timed(device, &package, &[vec![iota(100)]], 4, &mut inspect).unwrap();
+    assert_eq!(unwritten, 4, "the warm-up wrote, the timed runs did not");
 }
