@@ -1,15 +1,19 @@
 //! Matrix products too large to recompute: Freivalds' check of every row, and 64
 //! rows recomputed with their full bounds.
 //!
-//! Freivalds finds any wrong row with a probability of 1 - 2^-16 where the inputs
-//! are small integers, of which every level has a case; with other values its bound
-//! grows with the columns, and the recomputed rows find smaller errors. Does nothing
+//! Where the inputs are small integers, of which every level has a case, the check is exact modulo
+//! a prime: no tolerance, and a wrong row passes with a probability of at most 2^-60. With
+//! other values its bound grows with the columns (an error beyond it passes with 2^-16), and
+//! the recomputed rows find smaller errors. Does nothing
 //! for other programs, nor up to 2^31 multiply-adds: those are compared in full.
 
-use kforge_oracle::{Array, Comparison, DType, Op, Product, Program, check_rows, freivalds};
+use kforge_oracle::{
+    Array, Comparison, ConstantData, DType, Op, Product, Program, check_rows, freivalds,
+};
 
 use crate::{
     Options,
+    refusal::Refusal,
     verdict::{self, Reason},
 };
 
@@ -85,8 +89,7 @@ impl Large {
         got: &[f64],
         seed: u64,
         options: &Options,
-    ) -> Result<Comparison, (Reason, String)> {
-        let failed = |error: &dyn std::fmt::Display| (Reason::Execution, error.to_string());
+    ) -> Result<Comparison, Refusal> {
         let operand = |which: usize| {
             let array = inputs.get(self.operands[which]);
             array
@@ -103,24 +106,26 @@ impl Large {
             transpose_b: self.transpose_b,
             dtype: self.dtype,
         };
-        let rows = check_rows(&product, ROWS, seed, &options.tolerance())
-            .map_err(|error| failed(&error))?;
+        let rows =
+            check_rows(&product, ROWS, seed, &options.tolerance()).map_err(Refusal::failed)?;
         if !rows.passed {
             return Ok(rows);
         }
-        let report = freivalds(&product, ROUNDS, seed).map_err(|error| failed(&error))?;
+        let report = freivalds(&product, ROUNDS, seed).map_err(Refusal::failed)?;
         if report.passed {
             return Ok(rows);
         }
-        let detail = format!(
-            "output 0: row {} times a vector of signs differs by {:e} from what the inputs give, bound {:e} ({} rounds, {})",
-            report.worst_row,
-            report.residual,
-            report.bound,
-            report.rounds,
-            verdict::describe(&rows),
-        );
-        Err((Reason::NumericMismatch, detail))
+        let how = match report.rounds {
+            0 => "times a random vector is not what the inputs give modulo 2^61 - 1".to_owned(),
+            rounds => format!(
+                "times a vector of signs differs by {:e} from what the inputs give, bound {:e} \
+                 ({rounds} rounds)",
+                report.residual, report.bound
+            ),
+        };
+        let (row, sampled) = (report.worst_row, verdict::describe(&rows));
+        let detail = format!("output 0: row {row} {how}; sampled rows: {sampled}");
+        Err(Refusal::new(Reason::NumericMismatch, detail))
     }
 }
 
@@ -134,11 +139,65 @@ fn matrix(shape: &[usize]) -> Option<(usize, usize)> {
 }
 
 /// Whether two programs are one but for names: then they mean the same, and nothing
-/// needs to be evaluated to show it.
+/// needs to be evaluated to show it. Constants must agree in every bit, the sign of zero
+/// too.
 pub fn same(a: &Program, b: &Program) -> bool {
     let inputs = a.inputs.iter().map(|input| &input.ty);
     let nodes = a.nodes.iter().map(|node| (&node.op, &node.ty));
     inputs.eq(b.inputs.iter().map(|input| &input.ty))
         && nodes.eq(b.nodes.iter().map(|node| (&node.op, &node.ty)))
         && a.outputs == b.outputs
+        && constant_bits(a).eq(constant_bits(b))
+}
+
+fn constant_bits(program: &Program) -> impl Iterator<Item = u64> {
+    let data = program.nodes.iter().filter_map(|node| match &node.op {
+        Op::Constant { data } => Some(data),
+        _ => None,
+    });
+    data.flat_map(|data| match data {
+        ConstantData::Splat(x) => std::slice::from_ref(x),
+        ConstantData::Dense(values) => values.as_slice(),
+    })
+    .map(|x| x.to_bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use kforge_oracle::{BinaryKind, Input, TensorType, ValueId};
+
+    use super::*;
+
+    fn quotient(name: &str, by: f64) -> Program {
+        let ty = TensorType::new(DType::F32, &[2]);
+        let mut program = Program {
+            name: name.into(),
+            inputs: vec![Input {
+                name: name.into(),
+                ty: ty.clone(),
+            }],
+            nodes: Vec::new(),
+            outputs: vec![ValueId(2)],
+        };
+        let data = ConstantData::Splat(by);
+        program.push(name, Op::Constant { data }, ty.clone());
+        let op = Op::Binary {
+            a: ValueId(0),
+            b: ValueId(1),
+            kind: BinaryKind::Div,
+        };
+        program.push(name, op, ty);
+        program
+    }
+
+    #[test]
+    fn programs_are_the_same_but_for_names() {
+        assert!(same(&quotient("f", 2.0), &quotient("g", 2.0)));
+        assert!(!same(&quotient("f", 2.0), &quotient("f", 3.0)));
+        // x / 0 and x / -0 are other infinities.
+        assert!(!same(&quotient("f", 0.0), &quotient("f", -0.0)));
+        let mut other = quotient("f", 2.0);
+        other.outputs = vec![ValueId(0)];
+        assert!(!same(&quotient("f", 2.0), &other));
+    }
 }

@@ -7,8 +7,11 @@
 //!    its own, within the bound derived for it;
 //! 3. the whole function on the device, within the composed bound.
 //!
-//! Every device run is made twice, with NaN and with 1e30 behind the inputs, into
-//! prefilled outputs with guard zones; both must agree bit for bit.
+//! Every device run is made twice, in two instances with memory of their own, with NaN and
+//! with 1e30 behind the inputs, into prefilled outputs with guard zones; both must agree
+//! bit for bit, and the first inputs must lead to the same result at the end.
+//!
+//! [`Timer`] gives times of runs whose outputs were compared, and no others.
 //!
 //! A single matmul of more than 2^31 multiply-adds is not recomputed: Freivalds'
 //! check of every row and 64 recomputed rows take the place of the full reference.
@@ -16,17 +19,25 @@
 //! Knows the oracle and the runtime, no MLIR: the pass `kforge-verify` and the
 //! tools without LLVM share it.
 
+mod bind;
 mod compose;
 pub mod convert;
 mod device;
+mod floor;
+mod hold;
 mod large;
 mod overwrite;
+mod pair;
+mod plausible;
+mod refusal;
 mod subject;
+mod timer;
 mod verdict;
 
 pub use compose::{ComposeError, compose};
 pub use subject::{Runnable, Subject, SubjectError, Variant};
-pub use verdict::{Check, Failure, OwnShapeOnly, Reason, Scope, Verdict};
+pub use timer::Timer;
+pub use verdict::{Check, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
 
 use kforge_oracle::{CompareOptions, Level, Values, compare_programs, generate, standard_cases};
 use kforge_runtime::{Device, ExecOptions};
@@ -84,30 +95,19 @@ pub fn verify(
     let mut verdict = Verdict::new(device.description(), options);
     verdict.own_shape_only.clone_from(&subject.own_shape_only);
     check_programs(subject, options, &mut verdict);
-    for unit in &subject.units {
-        device::check(unit, Scope::Kernel, device, exec, options, &mut verdict);
-    }
-    for variant in &subject.variants {
-        device::check(
-            &variant.unit,
-            Scope::Shape,
-            device,
-            exec,
-            options,
-            &mut verdict,
-        );
+    let units = subject.units.iter().map(|unit| (unit, Scope::Kernel));
+    let variants = subject.variants.iter();
+    let variants = variants.map(|variant| (&variant.unit, Scope::Shape));
+    for (unit, scope) in units.chain(variants) {
+        if !device::check(unit, scope, device, exec, options, &mut verdict) {
+            return verdict;
+        }
     }
     overwrite::check(&subject.function, &mut verdict);
     // A wrong stage makes the function wrong; its error says more than theirs.
     if verdict.failures.is_empty() {
-        device::check(
-            &subject.function,
-            Scope::Function,
-            device,
-            exec,
-            options,
-            &mut verdict,
-        );
+        let (function, scope) = (&subject.function, Scope::Function);
+        device::check(function, scope, device, exec, options, &mut verdict);
     }
     verdict.close();
     verdict

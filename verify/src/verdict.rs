@@ -1,10 +1,12 @@
 //! What the gate says: the verdict, with its evidence.
 
+use std::fmt;
+
 use kforge_oracle::{Comparison, Values};
 use kforge_runtime::DeviceDescription;
 use serde::{Deserialize, Serialize};
 
-use crate::Options;
+use crate::{Options, hold::Held};
 
 /// The outcome for one package on one device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +25,10 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// The comparison that came closest to its bound.
     pub worst_ratio: f64,
+    /// Agreement that is odd: errors inside their bound, but larger than correct kernels
+    /// make them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// What was refused: the first failure of each stage.
     pub failures: Vec<Failure>,
     /// Stages that were tried at their own shape alone, each with the reason.
@@ -37,6 +43,21 @@ pub struct OwnShapeOnly {
     pub stage: String,
     /// Why; completes the words "shape: own only, because".
     pub because: String,
+}
+
+/// Errors inside their bound that are larger than usual.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What reports call it.
+    pub stage: String,
+    /// What it is about.
+    pub scope: Scope,
+    /// The kind of input values.
+    pub values: String,
+    /// Elements whose error is beyond its typical size, 6·√K·u·Σ|a||b| of a product.
+    pub elements: usize,
+    /// The largest error in units of its typical size.
+    pub typical_ratio: f64,
 }
 
 /// What a comparison is about.
@@ -68,6 +89,9 @@ pub struct Check {
     pub max_abs_error: f64,
     /// Elements whose bound says nothing.
     pub undecided: usize,
+    /// Elements of half precision that were held against the errors of a plain kernel.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub against_plain: usize,
     /// All elements.
     pub elements: usize,
 }
@@ -87,6 +111,8 @@ pub enum Reason {
     Poison,
     /// Two runs differ.
     Determinism,
+    /// A time that no device could reach.
+    Implausible,
     /// The device or the package failed.
     Execution,
 }
@@ -120,6 +146,7 @@ impl Verdict {
             seed: options.seed,
             checks: Vec::new(),
             worst_ratio: 0.0,
+            warnings: Vec::new(),
             failures: Vec::new(),
             own_shape_only: Vec::new(),
         }
@@ -151,11 +178,22 @@ impl Verdict {
             max_ratio: 0.0,
             max_abs_error: 0.0,
             undecided: 0,
+            against_plain: 0,
             elements: 0,
         });
     }
 
-    pub(crate) fn pass(&mut self, stage: &str, scope: Scope, values: Values, result: &Comparison) {
+    pub(crate) fn pass(&mut self, stage: &str, scope: Scope, values: Values, held: &Held) {
+        let result = &held.comparison;
+        if result.atypical > 0 {
+            self.warnings.push(Warning {
+                stage: stage.to_owned(),
+                scope,
+                values: name(values),
+                elements: result.atypical,
+                typical_ratio: result.typical_ratio,
+            });
+        }
         if result.max_ratio > self.worst_ratio {
             self.worst_ratio = result.max_ratio;
         }
@@ -165,7 +203,8 @@ impl Verdict {
             values: name(values),
             max_ratio: result.max_ratio,
             max_abs_error: result.max_abs_error,
-            undecided: result.undecided,
+            undecided: held.undecided(),
+            against_plain: held.plain.map_or(0, |plain| plain.elements),
             elements: result.elements,
         });
     }
@@ -185,12 +224,18 @@ impl Verdict {
     pub fn summary(&self) -> String {
         match self.failures.first() {
             None => format!(
-                "verified {} on '{}' ({}), {} comparisons, worst error {:.3} of its bound",
+                "verified {} on '{}' ({}), {} comparisons, worst error {:.3} of its bound{}",
                 self.levels.join("+"),
                 self.device,
                 self.driver,
                 self.checks.len(),
-                self.worst_ratio
+                self.worst_ratio,
+                self.warnings
+                    .first()
+                    .map_or_else(String::new, |first| format!(
+                        "; {} warnings, first: {first}",
+                        self.warnings.len()
+                    ))
             ),
             Some(failure) => format!(
                 "refused at stage '{}' ({:?}, {}): {}",
@@ -201,6 +246,27 @@ impl Verdict {
             ),
         }
     }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            stage,
+            values,
+            elements,
+            typical_ratio,
+            ..
+        } = self;
+        write!(
+            f,
+            "stage '{stage}' ({values} values): {elements} errors are beyond their typical size, \
+             up to {typical_ratio:.2} of it"
+        )
+    }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The spelling of a kind of values, as in reports.

@@ -4,9 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod bounds;
+mod half;
 mod large;
 mod package;
 mod programs;
+mod state;
 
 use kforge_oracle::Level;
 use kforge_verify::{Options, Reason, Scope};
@@ -159,6 +162,14 @@ fn a_run_beyond_its_deadline_is_refused() {
         ..Options::default()
     };
     let verdict = verdict(&package, &options);
+    // Whatever runs next would wait as long again: the gate ends here.
+    assert_eq!(verdict.failures.len(), 1, "{}", verdict.summary());
+    assert!(
+        verdict
+            .checks
+            .iter()
+            .all(|check| check.scope == Scope::Program)
+    );
     let failure = &verdict.failures[0];
     assert_eq!(failure.reason, Reason::Execution);
     assert!(
@@ -228,6 +239,23 @@ fn a_result_put_over_an_argument_is_refused() {
             .contains("writes to 'a', which is given to 'main'"),
         "{failure:?}"
     );
+}
+
+#[test]
+fn a_package_that_hides_the_length_of_its_loops_gains_nothing() {
+    // More iterations than lavapipe makes, declared as none: what it cuts off is missing.
+    let long = SUM.replace(
+        "s[i] = a[i] + b[i]",
+        "var t = 0.0; for (var k = 0u; k < 70000u; k++) { t += select(0.0, 1.0, k == 69999u); } \
+         s[i] = (a[i] + b[i]) * t",
+    );
+    let verdict = verdict(&package(&long, TWICE), &Options::default());
+    match package::device().description().loop_trip_limit {
+        Some(limit) if limit < 70_000 => {
+            assert_eq!(verdict.failures[0].reason, Reason::NumericMismatch);
+        }
+        _ => assert!(verdict.passed, "{}", verdict.summary()),
+    }
 }
 
 #[test]

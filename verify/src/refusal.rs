@@ -1,0 +1,40 @@
+//! Why a comparison on the device was refused.
+
+use kforge_runtime::{RunError, execute::FailureKind};
+
+use crate::Reason;
+
+/// A refusal without the stage it is about.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub reason: Reason,
+    /// In one sentence.
+    pub detail: String,
+    /// The device is busy or gone: whatever runs next would be refused as well, after waiting
+    /// as long again.
+    pub device_is_lost: bool,
+}
+
+impl Refusal {
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self {
+            reason,
+            detail: detail.into(),
+            device_is_lost: false,
+        }
+    }
+
+    /// What went wrong on the way.
+    pub fn failed(error: impl std::fmt::Display) -> Self {
+        Self::new(Reason::Execution, error.to_string())
+    }
+
+    /// A run that failed.
+    pub fn run(error: &RunError) -> Self {
+        let gone = [FailureKind::Timeout, FailureKind::DeviceLost];
+        Self {
+            device_is_lost: error.kind().is_some_and(|kind| gone.contains(&kind)),
+            ..Self::failed(error)
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Times of a verified entry, from runs that are themselves verified.
+//!
+//! At least four sets of inputs that nobody has seen take turns, outputs are filled with NaN
+//! before every run, and the outputs of every timed run are compared: the first of each set with
+//! the oracle, later ones bit for bit with the first. After the timed runs a set that was never
+//! timed is checked once more. A time below what any device could reach is refused (`plausible.rs`).
+//! Where any of this fails there is no time at all.
+
+use std::{ops::ControlFlow, ops::Range};
+
+use kforge_oracle::{Array, Values, generate};
+use kforge_runtime::{
+    Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, TimedRun, execute::Timing,
+};
+
+use crate::{
+    Failure, Options, Reason, Scope, Subject, Verdict,
+    bind::{Bound, bind},
+    hold::Expected,
+    pair::{executable, run, same},
+    plausible::Floors,
+    refusal::Refusal,
+    subject::Runnable,
+    verdict::name,
+};
+
+/// Fewest and most sets of inputs, the one for the check afterwards not among them.
+const SETS: Range<usize> = 4..16;
+/// Bytes of inputs up to which there are more than the fewest.
+const INPUT_BYTES: usize = 256 << 20;
+/// Keeps the seeds of timed inputs away from those of the verification.
+const SEED: u64 = 0x7469_6d65_0000_0000;
+
+/// A verified entry, ready to be timed.
+pub struct Timer<'s> {
+    subject: &'s Subject,
+    executable: Executable,
+    /// The last one is for the check afterwards.
+    sets: Vec<Set<'s>>,
+    floors: Floors,
+    options: Options,
+}
+
+struct Set<'s> {
+    seed: u64,
+    bound: Bound,
+    expected: Expected<'s>,
+    /// What the set led to, once it was held against the oracle.
+    outputs: Option<Vec<HostTensor>>,
+}
+
+impl<'s> Timer<'s> {
+    /// Compiles the entry and makes inputs with their references.
+    ///
+    /// Refuses without a passed verdict from the same device and driver.
+    pub fn new(
+        subject: &'s Subject,
+        verdict: &Verdict,
+        device: &Device,
+        exec: &ExecOptions,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let function = &subject.function;
+        let place = |refusal: Refusal| failure(function, refusal);
+        let here = Verdict::new(device.description(), options);
+        if !verdict.passed || (&verdict.device, &verdict.driver) != (&here.device, &here.driver) {
+            let detail = format!(
+                "there is no passed verdict for '{}' ({}), and nothing unverified is timed",
+                here.device, here.driver
+            );
+            return Err(place(Refusal::new(Reason::Execution, detail)));
+        }
+        Ok(Self {
+            subject,
+            executable: executable(function, device, exec).map_err(place)?,
+            sets: sets(function, options).map_err(place)?,
+            floors: Floors::of(subject),
+            options: options.clone(),
+        })
+    }
+
+    /// Times of `repeats` runs, after three runs to warm up; for each dispatch and in all.
+    pub fn time(&mut self, repeats: usize) -> Result<Timing, Failure> {
+        let function = &self.subject.function;
+        self.checked(repeats)
+            .map_err(|refusal| failure(function, refusal))
+    }
+
+    fn checked(&mut self, repeats: usize) -> Result<Timing, Refusal> {
+        let function = &self.subject.function;
+        let options = RunOptions {
+            poison: Some(Poison::Nan),
+            timeout_ms: self.options.timeout_ms,
+        };
+        let timed = self.sets.len() - 1;
+        let inputs: Vec<Vec<HostTensor>> = self.sets[..timed]
+            .iter()
+            .map(|set| set.bound.arguments.clone())
+            .collect();
+        let weights = self.sets[0].bound.weights.clone();
+        let (mut refused, mut decided) = (None, false);
+        let (sets, gate) = (&mut self.sets, &self.options);
+        let mut inspect = |run: TimedRun| match inspect(function, sets, &run, gate) {
+            Ok(says) => {
+                decided |= says;
+                ControlFlow::Continue(())
+            }
+            Err(refusal) => {
+                refused = Some(refusal);
+                ControlFlow::Break(())
+            }
+        };
+        let timing = self
+            .executable
+            .time(&inputs, &weights, repeats, &options, &mut inspect)
+            .map_err(|error| Refusal::run(&error))?;
+        let timing = match (timing, refused) {
+            (Some(timing), None) => timing,
+            (_, refused) => {
+                return Err(refused
+                    .unwrap_or_else(|| Refusal::failed("the timed runs ended without a result")));
+            }
+        };
+        let after = timed;
+        let bound = &self.sets[after].bound;
+        let outputs = run(
+            &mut self.executable,
+            bound,
+            Poison::Nan,
+            self.options.timeout_ms,
+        )?;
+        decided |= hold(function, &mut self.sets[after], &outputs, &self.options)
+            .map_err(after_timing)?;
+        if !decided {
+            return Err(Refusal::new(
+                Reason::Undecided,
+                "the outputs of no timed run have a bound that decides anything",
+            ));
+        }
+        self.floors.hold(&timing)?;
+        Ok(timing)
+    }
+}
+
+fn failure(function: &Runnable, refusal: Refusal) -> Failure {
+    Failure {
+        stage: function.stage.clone(),
+        scope: Scope::Function,
+        values: Some(name(Values::Normal)),
+        reason: refusal.reason,
+        detail: refusal.detail,
+        knobs: String::new(),
+    }
+}
+
+fn after_timing(refusal: Refusal) -> Refusal {
+    Refusal {
+        detail: format!("after the timed runs: {}", refusal.detail),
+        ..refusal
+    }
+}
+
+/// Inputs with their references; weights are those of the first set.
+fn sets<'s>(function: &'s Runnable, options: &Options) -> Result<Vec<Set<'s>>, Refusal> {
+    let weight = |index: usize| function.weight(index).is_some();
+    if (0..function.program.inputs.len()).all(weight) {
+        let detail = "it takes no arguments, so one timed run could not be told from another";
+        return Err(Refusal::failed(detail));
+    }
+    let bytes = |bound: &Bound| -> usize {
+        let tensors = bound.arguments.iter();
+        tensors.map(|tensor| tensor.bytes().len()).sum()
+    };
+    let mut sets: Vec<Set> = Vec::new();
+    let mut count = SETS.start;
+    while sets.len() <= count {
+        let seed = set_seed(sets.len(), options);
+        let arrays = inputs(function, seed, options)?;
+        let bound = bind(function, &arrays)?;
+        count = (INPUT_BYTES / bytes(&bound).max(1)).clamp(SETS.start, SETS.end);
+        let expected = Expected::new(&function.program, &arrays, seed, options)?;
+        sets.push(Set {
+            seed,
+            bound,
+            expected,
+            outputs: None,
+        });
+    }
+    Ok(sets)
+}
+
+fn set_seed(number: usize, options: &Options) -> u64 {
+    options.seed.wrapping_add(SEED).wrapping_add(number as u64)
+}
+
+/// The inputs of a set: its own arguments, everybody's weights.
+fn inputs(function: &Runnable, seed: u64, options: &Options) -> Result<Vec<Array>, Refusal> {
+    let make = |seed| generate(&function.program, Values::Normal, seed).map_err(Refusal::failed);
+    let first = set_seed(0, options);
+    let mut arrays = make(seed)?;
+    let any_weight = (0..arrays.len()).any(|index| function.weight(index).is_some());
+    if seed != first && any_weight {
+        for (index, (array, weight)) in arrays.iter_mut().zip(make(first)?).enumerate() {
+            if function.weight(index).is_some() {
+                *array = weight;
+            }
+        }
+    }
+    Ok(arrays)
+}
+
+/// Checks one timed run.
+fn inspect(
+    function: &Runnable,
+    sets: &mut [Set],
+    run: &TimedRun,
+    options: &Options,
+) -> Result<bool, Refusal> {
+    if let Some(guard) = run.guards.first() {
+        let detail = format!("in a timed run: {guard}");
+        return Err(Refusal::new(Reason::Poison, detail));
+    }
+    let set = &mut sets[run.set];
+    if let Some(outputs) = &set.outputs {
+        same(
+            outputs,
+            run.outputs,
+            "between two timed runs with the same inputs",
+        )?;
+        return Ok(false);
+    }
+    hold(function, set, run.outputs, options)
+}
+
+/// Holds outputs of a set against the oracle, once.
+fn hold(
+    function: &Runnable,
+    set: &mut Set,
+    outputs: &[HostTensor],
+    options: &Options,
+) -> Result<bool, Refusal> {
+    let again = || inputs(function, set.seed, options);
+    let mut decided = true;
+    let held = set.expected.hold(outputs, &again, options)?;
+    for (index, held) in held.iter().enumerate() {
+        decided &= held.judge(index)?;
+    }
+    set.outputs = Some(outputs.to_vec());
+    Ok(decided)
+}
