@@ -70,7 +70,7 @@ impl DType {
     pub fn round(self, value: f64) -> f64 {
         match self {
             DType::F32 => value as f32 as f64,
-            DType::F16 => f16::from_f64(value).to_f64(),
+            DType::F16 => round_f16(value),
             DType::Bf16 => bf16::from_f64(value).to_f64(),
             DType::I32 => value as i32 as f64,
             DType::I64 => value.trunc().clamp(-9007199254740992.0, 9007199254740992.0),
@@ -114,6 +114,20 @@ impl DType {
     }
 }
 
+/// To nearest, ties to even. `f16::from_f64` drops 32 bits first and so takes what lies just
+/// beside a tie for one; it is also slow, and the yardstick of half precision rounds every partial
+/// sum. Left to it are subnormal numbers and the end of the range.
+fn round_f16(value: f64) -> f64 {
+    let magnitude = value.abs();
+    if !(6.103515625e-5..65504.0).contains(&magnitude) {
+        return f16::from_f64(value).to_f64();
+    }
+    // Of 52 fraction bits 10 stay: add half of the last one, less where a tie goes down to even.
+    let bits = value.to_bits();
+    let half = (1u64 << 41) - 1 + (bits >> 42 & 1);
+    f64::from_bits((bits + half) & !((1 << 42) - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +144,35 @@ mod tests {
             assert_eq!(DType::F32.spacing(x as f64), next as f64 - x as f64);
         }
         assert_eq!(DType::F16.spacing(1e-6), DType::F16.min_normal());
+    }
+
+    #[test]
+    fn f16_rounding_goes_to_the_nearest_and_ties_to_even() {
+        for at in 0..1_000_000u64 {
+            // Every binade of the normal numbers; fractions with ties and near ties among them.
+            let fraction = at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12;
+            let fraction = match at % 4 {
+                0 => fraction >> 41 << 41,
+                1 => (fraction >> 41 << 41) | 1,
+                _ => fraction,
+            };
+            let value = f64::from_bits((at & 1) << 63 | (1009 + at % 29) << 52 | fraction);
+            let got = DType::F16.round(value);
+            let bits = f16::from_f64(got);
+            assert_eq!(bits.to_f64(), got, "{value:e}");
+            let off = (got - value).abs();
+            for neighbour in [bits.to_bits() - 1, bits.to_bits() + 1] {
+                let other = (f16::from_bits(neighbour).to_f64() - value).abs();
+                let even = bits.to_bits() & 1 == 0;
+                assert!(off < other || off == other && even, "{value:e}");
+            }
+        }
+        for value in [
+            0.0, -0.0, 65503.0, 65504.0, 65519.9, 65520.0, 1e300, 1e-5, 1e-300,
+        ] {
+            assert_eq!(DType::F16.round(value), f16::from_f64(value).to_f64());
+        }
+        assert!(DType::F16.round(f64::NAN).is_nan());
     }
 
     #[test]

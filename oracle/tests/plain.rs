@@ -67,6 +67,16 @@ fn typical_sizes_are_for_products_of_exact_values_alone() {
     chain.push("again", again, square);
     chain.outputs = vec![ValueId(4)];
     assert!(run(&chain, &inputs).typical.is_none());
+    // Equal terms round alike: no usual size below the bound.
+    let mut equal = matmul_program(DType::F32, (4, 4, 4096));
+    equal.inputs[1].ty = ty(DType::F32, &[4, 4096]);
+    let Op::Matmul { transpose_b, .. } = &mut equal.nodes[0].op else {
+        unreachable!("a matmul");
+    };
+    *transpose_b = true;
+    let inputs = generate(&equal, Values::ConstantRows, 1).expect("generates");
+    let reference = run(&equal, &inputs);
+    assert_eq!(reference.typical.as_ref(), Some(&reference.bound));
     // Where a product is exact there is no room at all, so nothing to warn of.
     let exact = matmul_program(DType::F32, (16, 16, 16));
     let inputs = generate(&exact, Values::SmallIntegers, 1).expect("generates");

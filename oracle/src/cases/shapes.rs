@@ -117,7 +117,12 @@ pub fn mlp_shapes(tile: (usize, usize, usize)) -> Vec<(usize, usize, usize, usiz
     distinct(vec![
         (1, 1, 1, 1),
         (m, k, n, n),
-        (next_prime(m), next_prime(k), next_prime(n), next_prime(n + 2)),
+        (
+            next_prime(m),
+            next_prime(k),
+            next_prime(n),
+            next_prime(n + 2),
+        ),
         (m + 1, k, n, n),
         (1, 4 * k + 1, 2 * n + 3, n),
         (m, k + 1, n, n),

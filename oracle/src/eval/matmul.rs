@@ -19,8 +19,8 @@
 //! # Typical size
 //! Rounding errors of many additions largely cancel: where no term carries an error of its
 //! own, 6·√t·u·Σ|terms| takes the place of gamma_t·Σ|terms|, and the rest follows by the same
-//! rules. The largest seen over orders, shapes and values was 1.4·√t·u. Equal
-//! terms round alike, so rows of constants may pass it from t of some thousand on.
+//! rules. The largest seen over orders, shapes and values was 1.4·√t·u. Equal terms round
+//! alike, so where a row of a and a column of b are constant the bound itself is typical.
 
 use rayon::prelude::*;
 
@@ -61,6 +61,9 @@ struct Line {
     /// Exponent of the largest power of two dividing every element; huge if all are 0.
     grid: i32,
     clean: bool,
+    /// Every element so far is this one.
+    uniform: Option<f64>,
+    empty: bool,
 }
 
 /// Value, bound, typical size of the error.
@@ -173,9 +176,16 @@ impl Line {
         nonzeros: 0,
         grid: i32::MAX / 4,
         clean: true,
+        uniform: None,
+        empty: true,
     };
 
     fn add(&mut self, value: f64, bound: f64) {
+        if self.empty {
+            (self.uniform, self.empty) = (Some(value), false);
+        } else if self.uniform != Some(value) {
+            self.uniform = None;
+        }
         if value != 0.0 || bound != 0.0 {
             self.nonzeros += 1;
             self.grid = self.grid.min(scalar::grid(value));
@@ -217,6 +227,7 @@ fn product(
                 terms: a.lines[i].nonzeros.min(b.lines[j].nonzeros),
                 grid: a.lines[i].grid.saturating_add(b.lines[j].grid),
                 clean: a.lines[i].clean && b.lines[j].clean,
+                uniform: a.lines[i].uniform.is_some() && b.lines[j].uniform.is_some(),
             };
             bias.into_iter().for_each(|t| dot.add(t));
             let last = match args.activation {
@@ -239,7 +250,12 @@ fn product(
             };
             let error = dot.error(model);
             let (value, bound) = finish(error);
-            let (_, typical) = finish(dot.typical(model).min(error));
+            let usual = if dot.uniform {
+                error
+            } else {
+                dot.typical(model).min(error)
+            };
+            let (_, typical) = finish(usual);
             *element = [value, bound, typical];
         }
     });
@@ -254,6 +270,8 @@ struct Dot {
     terms: usize,
     grid: i32,
     clean: bool,
+    /// All products are equal.
+    uniform: bool,
 }
 
 impl Dot {
