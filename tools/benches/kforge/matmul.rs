@@ -3,14 +3,12 @@
 //!
 //! The peer runs on one thread; `RAYON_NUM_THREADS=1` makes ours do so too.
 
-use std::{collections::BTreeMap, hint::black_box, time::Duration};
+use std::{hint::black_box, time::Duration};
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use kforge_passes::verify::verify;
-use kforge_runtime::{
-    DeviceChoice, ExecOptions, Executable, HostTensor, RunOptions, manifest::Symbols,
-};
-use kforge_verify::Options;
+use kforge_runtime::{DeviceChoice, ExecOptions};
+use kforge_verify::{Options, Subject, Timer};
 use ndarray::{Array2, linalg::general_mat_mul};
 
 use crate::lower::{device, lower};
@@ -37,39 +35,33 @@ fn values(count: usize, mut state: u32) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// The kernel on a device, verified.
-fn executable(choice: DeviceChoice) -> Executable {
+/// The kernel on a device, verified; its timed runs are compared as well.
+fn timer(choice: DeviceChoice) -> Timer<'static> {
     kforge_passes::register();
     let (device, options) = device(choice);
     let (target, serialized) = lower(&source(), &options);
     let verdicts = verify(&target, &serialized, &device, &Options::default()).unwrap();
-    let passed = verdicts.iter().all(|(_, verdict)| verdict.passed);
-    assert!(passed, "{verdicts:?}");
+    let (_, verdict) = verdicts.first().unwrap();
+    assert!(verdict.passed, "{verdict:?}");
     let exec = ExecOptions {
         native: serialized.functions(),
         ..ExecOptions::default()
     };
-    let package = &serialized.package;
-    Executable::new(&device, package, "matmul", &Symbols::new(), &exec).unwrap()
+    let subject = Subject::of_package(&serialized.package, "matmul").unwrap();
+    // One per benchmark; it lives as long as the process.
+    let subject: &'static Subject = Box::leak(Box::new(subject));
+    Timer::new(subject, verdict, &device, &exec, &Options::default()).unwrap()
 }
 
 /// Device time of the kernel.
 fn ours(group: &mut BenchmarkGroup<WallTime>, name: &str, choice: DeviceChoice) {
-    let inputs = [
-        HostTensor::from_f32(&[M, K], &values(M * K, 1)).unwrap(),
-        HostTensor::from_f32(&[K, N], &values(K * N, 2)).unwrap(),
-    ];
     // Made when the benchmark is not filtered out.
     let mut made = None;
     group.bench_function(name, |bencher| {
-        let executable = made.get_or_insert_with(|| executable(choice));
+        let timer = made.get_or_insert_with(|| timer(choice));
         bencher.iter_custom(|repeats| {
-            let options = RunOptions {
-                time: Some(repeats as usize),
-                ..RunOptions::default()
-            };
-            let result = executable.run(&inputs, &BTreeMap::new(), &options).unwrap();
-            let median = result.total.gpu_ms.unwrap().median;
+            let timing = timer.time(repeats as usize).unwrap();
+            let median = timing.total.gpu_ms.unwrap().median;
             Duration::from_secs_f64(median * 1e-3 * repeats as f64)
         });
     });

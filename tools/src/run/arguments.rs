@@ -54,7 +54,8 @@ pub(super) struct Arguments {
     /// Load the machine code of a CPU package, which can do whatever you can
     #[arg(long)]
     pub(super) allow_native_code: bool,
-    /// Repeat N times after a warm-up and report the spread
+    /// Time N runs after a warm-up and report the spread. They take random arguments
+    /// in turns, and there is no time unless all their results are right
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     time: Option<u32>,
     /// Print a report as JSON instead of a summary

@@ -28,7 +28,7 @@ use kforge_runtime::{
     Device, Executable, Package, Poison, RunOptions, cpu::NativeKernels, execute::ExecOptions,
     manifest::Symbols,
 };
-use kforge_verify::Subject;
+use kforge_verify::{Subject, Timer};
 
 use arguments::Arguments;
 use failure::Failure;
@@ -88,15 +88,25 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             return Err(Failure::Refused(message));
         }
     }
+    let mut timer = match (&verdict.verdict, &verdict.subject, arguments.repeats()) {
+        (Some(passed), Some(subject), Some(repeats)) => {
+            let timer = Timer::new(subject, passed, &device, &exec, &options);
+            Some((timer.map_err(verify::no_time)?, repeats))
+        }
+        _ => None,
+    };
     let mut executable = Executable::new(&device, package, &entry, &Symbols::new(), &exec)?;
     let options = RunOptions {
         poison: Some(Poison::Nan),
-        time: arguments.repeats(),
         ..RunOptions::default()
     };
-    let result = executable.run(&bound.inputs, &bound.weights, &options)?;
+    let mut result = executable.run(&bound.inputs, &bound.weights, &options)?;
     if let Some(violation) = result.guards.first() {
         return Err(Failure::Refused(violation.to_string()));
+    }
+    if let Some((timer, repeats)) = &mut timer {
+        let timing = timer.time(*repeats).map_err(verify::no_time)?;
+        (result.dispatches, result.total) = (timing.dispatches, timing.total);
     }
     let files = match &arguments.out_dir {
         Some(folder) => output::write(folder, &result.outputs)?,

@@ -12,6 +12,7 @@ use kforge_runtime::{
     DeviceDescription, HostTensor, Package, RunResult,
     execute::{DispatchTime, Spread, TotalTime, format_ms},
 };
+use kforge_verify::Warning;
 use serde::Serialize;
 
 use super::{
@@ -64,6 +65,8 @@ struct Verification<'r> {
     /// The same by what was compared.
     checked: Counts,
     worst_error_per_bound: Option<f64>,
+    /// Errors inside their bound that are larger than usual.
+    warnings: &'r [Warning],
     /// Why there is no verdict.
     missing: Option<&'r str>,
 }
@@ -103,6 +106,7 @@ impl<'r> Report<'r> {
                 comparisons: verdict.map_or(0, |verdict| verdict.checks.len()),
                 checked: verdict.map(Counts::of).unwrap_or_default(),
                 worst_error_per_bound: verdict.map(|verdict| verdict.worst_ratio),
+                warnings: verdict.map_or(&[], |verdict| &verdict.warnings),
                 missing: outcome.missing.as_deref(),
             },
             host: Host::default(),
@@ -211,6 +215,9 @@ impl<'r> Report<'r> {
                 verification.worst_error_per_bound.unwrap_or(0.0)
             ),
         };
+        for warning in verification.warnings {
+            let _ = writeln!(text, "warning: {warning}");
+        }
         for result in &self.results {
             let number =
                 |value: Option<f64>| value.map_or_else(|| "none".into(), |it| format!("{it:.6}"));

@@ -14,6 +14,8 @@ use super::Failure;
 pub(super) struct Outcome {
     /// A verdict that passed.
     pub(super) verdict: Option<Verdict>,
+    /// What it is about.
+    pub(super) subject: Option<Subject>,
     /// Why there is none.
     pub(super) missing: Option<String>,
 }
@@ -74,6 +76,7 @@ pub(super) fn verify(
         Err(Failure::Unverifiable(why)) => {
             return Ok(Outcome {
                 verdict: None,
+                subject: None,
                 missing: Some(why),
             });
         }
@@ -83,6 +86,7 @@ pub(super) fn verify(
     if verdict.passed {
         return Ok(Outcome {
             verdict: Some(verdict),
+            subject: Some(subject),
             missing: None,
         });
     }
@@ -91,6 +95,11 @@ pub(super) fn verify(
         true => "verification showed nothing".into(),
         false => reasons.join("; "),
     }))
+}
+
+/// A timed run that was refused.
+pub(super) fn no_time(refusal: Refusal) -> Failure {
+    Failure::Refused(format!("no time: {}", sentence(&refusal)))
 }
 
 fn sentence(refusal: &Refusal) -> String {
