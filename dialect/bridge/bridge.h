@@ -112,6 +112,9 @@ void bridgeRegisterPass(intptr_t index, const BridgePass *pass, BridgeRun run);
 int64_t bridgePassInteger(BridgePassHandle handle, intptr_t option);
 MlirStringRef bridgePassText(BridgePassHandle handle, intptr_t option);
 void bridgePassCount(BridgePassHandle handle, intptr_t statistic, uint64_t by);
+// The passes that run before this one on the same op, as pipeline text; empty
+// where the tool has not told (bridgeOptMain does).
+MlirStringRef bridgePassPrevious(BridgePassHandle handle);
 // Runs a textual pipeline on `operation`, which must be nested in the op the
 // pass runs on or be that op.
 bool bridgePassRunPipeline(BridgePassHandle handle, MlirOperation operation,
@@ -134,9 +137,15 @@ void bridgeRegisterPipeline(intptr_t index, const BridgePipeline *pipeline,
 
 // --- Tools -----------------------------------------------------------------
 
-// Everything upstream has, registered: dialects, extensions, translations to
-// LLVM IR, and passes.
-void bridgeRegisterUpstream(MlirDialectRegistry registry);
+// Everything upstream has: dialects, extensions and translations to LLVM IR.
+void bridgeInsertUpstreamDialects(MlirDialectRegistry registry);
+// Every pass of upstream's.
+void bridgeRegisterUpstreamPasses(void);
+// The dialects that tensor programs and kernels are written in, from arith and
+// func to gpu and llvm, with what inlining them needs.
+void bridgeInsertCoreDialects(MlirDialectRegistry registry);
+// canonicalize, cse and inline.
+void bridgeRegisterCorePasses(void);
 
 // Looks at a whole input text before MLIR parses it; writes the reason for a
 // refusal through `sink` and returns false.

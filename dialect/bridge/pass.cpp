@@ -1,10 +1,12 @@
 // Passes and named pipelines whose options, statistics and bodies are data.
+#include "pass.h"
 #include "bridge.h"
 #include "mlir/CAPI/IR.h"
 #include "mlir/CAPI/Support.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/DenseSet.h"
 
 using namespace mlir;
 
@@ -79,7 +81,8 @@ public:
   // The options register themselves with their pass, so a copy declares its
   // own and then takes over the values.
   BridgedPass(const BridgedPass &other)
-      : Pass(other), index(other.index), spec(other.spec), run(other.run) {
+      : Pass(other), previous(other.previous), index(other.index),
+        spec(other.spec), run(other.run) {
     declare();
     copyOptionValuesFrom(&other);
   }
@@ -119,6 +122,7 @@ public:
 
   Options options;
   std::vector<std::unique_ptr<Statistic>> statistics;
+  std::string previous; // the passes before this one, as pipeline text
 
 private:
   static std::optional<StringRef> anchorOf(const BridgePass &spec) {
@@ -139,6 +143,12 @@ private:
   BridgeRun run;
 };
 
+// Without RTTI this is how a bridged pass is told from upstream's.
+llvm::DenseSet<TypeID> &bridgedIds() {
+  static llvm::DenseSet<TypeID> ids;
+  return ids;
+}
+
 BridgedPass *passOf(BridgePassHandle handle) {
   return static_cast<BridgedPass *>(handle.pass);
 }
@@ -156,6 +166,7 @@ void bridgeRegisterPass(intptr_t index, const BridgePass *pass, BridgeRun run) {
   BridgePass spec = *pass;
   static TypeIDAllocator allocator;
   TypeID id = allocator.allocate();
+  bridgedIds().insert(id);
   registerPass([=] { return std::make_unique<BridgedPass>(index, spec, run, id); });
 }
 
@@ -165,6 +176,24 @@ int64_t bridgePassInteger(BridgePassHandle handle, intptr_t option) {
 
 MlirStringRef bridgePassText(BridgePassHandle handle, intptr_t option) {
   return passOf(handle)->options.text(option);
+}
+
+void bridge::tellPipeline(OpPassManager &manager) {
+  std::string passes;
+  llvm::raw_string_ostream text(passes);
+  for (Pass &pass : manager.getPasses()) {
+    if (bridgedIds().contains(pass.getTypeID()) && !passes.empty())
+      static_cast<BridgedPass &>(pass).previous =
+          (manager.getOpAnchorName() + "(" + passes + ")").str();
+    if (!passes.empty())
+      text << ",";
+    pass.printAsTextualPipeline(text);
+  }
+}
+
+MlirStringRef bridgePassPrevious(BridgePassHandle handle) {
+  const std::string &text = passOf(handle)->previous;
+  return {text.data(), text.size()};
 }
 
 void bridgePassCount(BridgePassHandle handle, intptr_t statistic, uint64_t by) {

@@ -1,5 +1,6 @@
 // The mains of upstream's tools, over a registry that Rust filled.
 #include "bridge.h"
+#include "pass.h"
 #include "mlir/CAPI/IR.h"
 #include "mlir/CAPI/Support.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -56,12 +57,13 @@ MlirModule bridgeParseModule(MlirContext context, MlirStringRef text,
                   .release());
 }
 
-void bridgeRegisterUpstream(MlirDialectRegistry registry) {
+void bridgeInsertUpstreamDialects(MlirDialectRegistry registry) {
   registerAllDialects(*unwrap(registry));
   registerAllExtensions(*unwrap(registry));
   registerAllToLLVMIRTranslations(*unwrap(registry));
-  registerAllPasses();
 }
+
+void bridgeRegisterUpstreamPasses() { registerAllPasses(); }
 
 int bridgeOptMain(int argc, char **argv, MlirStringRef name,
                   MlirDialectRegistry registry, BridgeScan scan) {
@@ -78,6 +80,13 @@ int bridgeOptMain(int argc, char **argv, MlirStringRef name,
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   if (config.shouldShowDialects() || config.shouldListPasses())
     return asMainReturnCode(MlirOptMain(argc, argv, input, output, dialects));
+  MlirOptMainConfig parsed = config;
+  config.setPassPipelineSetupFn([parsed](PassManager &manager) {
+    if (failed(parsed.setupPassPipeline(manager)))
+      return failure();
+    bridge::tellPipeline(manager);
+    return success();
+  });
 
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fs, path::Path};
 
-const SOURCES: [&str; 5] = ["op", "infer", "dialect", "pass", "tools"];
+const SOURCES: [&str; 6] = ["op", "infer", "dialect", "pass", "core", "tools"];
 
 pub fn compile(prefix: &Path, _out: &Path) -> Result<(), Box<dyn Error>> {
     let mut build = cc::Build::new();

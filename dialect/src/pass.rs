@@ -99,6 +99,12 @@ impl PassRun<'_> {
             .map_or(0, |index| self.handle.integer(index))
     }
 
+    /// The passes that ran before this one, as pipeline text. Empty where nothing
+    /// ran before it, and in tools whose main is not ours, such as mlir-opt.
+    pub fn previous(&self) -> String {
+        self.handle.previous()
+    }
+
     /// A boolean option.
     pub fn flag(&self, name: &str) -> bool {
         self.integer(name) != 0

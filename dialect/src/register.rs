@@ -15,11 +15,14 @@ pub fn register_raw(registry: *mut std::ffi::c_void) {
     bridge::dialect::insert_dialect_raw(registry);
 }
 
-/// A context with every upstream dialect and kforge loaded, single-threaded.
+/// A single-threaded context with kforge and the dialects it compiles from and to:
+/// arith, cf, func, gpu, linalg, llvm, math, memref, scf, tensor, ub, vector, and
+/// what they depend on. Of upstream's passes canonicalize, cse and inline are
+/// registered. An input of any other dialect does not parse: what reads files of
+/// others has no more parsers and passes than it needs.
 pub fn context() -> Context {
-    let context = Context::new_with_registry(&bridge::tools::full_registry(), false);
+    let context = Context::new_with_registry(&bridge::tools::core_registry(), false);
     context.load_all_available_dialects();
-    melior::utility::register_all_llvm_translations(&context);
     context
 }
 
@@ -30,6 +33,38 @@ pub fn parse<'c>(context: &'c Context, text: &str, file: &str) -> Option<Module<
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn only_what_is_compiled_is_registered() {
+        let context = crate::context();
+        let there = |op: &&str| context.is_registered_operation(op);
+        let compiled = [
+            "affine.apply",
+            "arith.constant",
+            "cf.br",
+            "func.func",
+            "gpu.func",
+            "kforge.matmul",
+            "linalg.generic",
+            "llvm.func",
+            "math.exp",
+            "memref.load",
+            "scf.for",
+            "tensor.empty",
+            "ub.poison",
+            "vector.broadcast",
+        ];
+        let missing: Vec<&str> = compiled.into_iter().filter(|op| !there(op)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        let foreign = [
+            "transform.sequence",
+            "tosa.const",
+            "spirv.module",
+            "async.execute",
+        ];
+        let found: Vec<&str> = foreign.into_iter().filter(there).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+
     #[test]
     fn every_op_has_an_inference_slot() {
         assert!(crate::OPS.len() <= crate::bridge::dialect::infer_slots());

@@ -31,6 +31,11 @@ impl PassHandle<'_> {
         unsafe { text_of(bridgePassText(self.raw, option as isize)).to_owned() }
     }
 
+    pub fn previous(&self) -> String {
+        // SAFETY: the pass is running; the text is copied before it can change.
+        unsafe { text_of(bridgePassPrevious(self.raw)).to_owned() }
+    }
+
     pub fn count(&self, statistic: usize, by: u64) {
         // SAFETY: the pass is running and `statistic` is an index of its table.
         unsafe { bridgePassCount(self.raw, statistic as isize, by) }

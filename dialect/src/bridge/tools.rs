@@ -15,14 +15,34 @@ use mlir_sys::{MlirOperation, MlirStringRef};
 use super::{dialect::insert_dialect, *};
 use crate::{scan, tools::TranslationDef};
 
+static UPSTREAM_PASSES: Once = Once::new();
+static CORE_PASSES: Once = Once::new();
+
 /// A registry with everything upstream has, and kforge.
 pub fn full_registry() -> DialectRegistry {
-    static ONCE: Once = Once::new();
     let registry = DialectRegistry::new();
-    // SAFETY: the registry is valid. Registering passes twice is an error in
-    // MLIR, so only the first call may do it.
-    ONCE.call_once(|| unsafe { bridgeRegisterUpstream(registry.to_raw()) });
-    melior::utility::register_all_dialects(&registry);
+    // SAFETY: the registry is valid; the table of passes is only written here and
+    // in `core_registry`, by one thread at a time.
+    unsafe {
+        UPSTREAM_PASSES.call_once(|| {
+            CORE_PASSES.call_once(|| ());
+            bridgeRegisterUpstreamPasses();
+        });
+        bridgeInsertUpstreamDialects(registry.to_raw());
+    }
+    insert_dialect(&registry);
+    registry
+}
+
+/// A registry with the dialects and passes that kforge's own pipelines use.
+pub fn core_registry() -> DialectRegistry {
+    let registry = DialectRegistry::new();
+    // SAFETY: as above; a tool that has all passes has these, and they may be in
+    // use by then.
+    unsafe {
+        CORE_PASSES.call_once(|| bridgeRegisterCorePasses());
+        bridgeInsertCoreDialects(registry.to_raw());
+    }
     insert_dialect(&registry);
     registry
 }

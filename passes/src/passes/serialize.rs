@@ -12,7 +12,8 @@
 //! Requires: host functions and kernels within the subset that
 //! `kforge_lowering::serialize` lists, and at least one function with a launch.
 //! Ensures: `kforge.wgsl` holds the WGSL of every kernel that is launched. With
-//! `out-dir` that folder holds the package, whole or not at all.
+//! `out-dir` that folder holds the package, whole or not at all; its plan is the
+//! pipeline before this pass, if the tool is kforge-opt.
 //! Does nothing when: never; a module that cannot be a package is an error.
 //! Limits: those of the device attached to the module.
 
@@ -50,7 +51,11 @@ fn run<'c, 'a>(
     pass: &PassRun,
 ) -> Result<(), Failed> {
     let location = module.location();
-    let mut serialized = serialize::package(module, &Options::default()).map_err(|error| {
+    let options = Options {
+        plan: pass.previous(),
+        ..Options::default()
+    };
+    let mut serialized = serialize::package(module, &options).map_err(|error| {
         error.emit(context, location);
         Failed
     })?;
