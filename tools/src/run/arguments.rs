@@ -29,6 +29,10 @@ pub(super) struct Arguments {
     /// arguments that are not given
     #[arg(long = "arg", value_name = "N=FILE.npy|random|zeros")]
     values: Vec<String>,
+    /// Value of a size that a package leaves open; those in the shapes of given
+    /// files need none
+    #[arg(long = "size", value_name = "NAME=VALUE")]
+    sizes: Vec<String>,
     /// Tensors for the arguments that are weights
     #[arg(long, value_name = "FILE.safetensors")]
     pub(super) weights: Option<PathBuf>,
@@ -96,9 +100,32 @@ impl Arguments {
         self.time.map(|repeats| repeats as usize)
     }
 
+    pub(super) fn sizes(&self) -> Result<BTreeMap<String, i64>, Failure> {
+        sizes(&self.sizes)
+    }
+
     pub(super) fn sources(&self) -> Result<Sources, Failure> {
         sources(&self.values)
     }
+}
+
+fn sizes(values: &[String]) -> Result<BTreeMap<String, i64>, Failure> {
+    let mut sizes = BTreeMap::new();
+    for text in values {
+        let pair = text.split_once('=').and_then(|(name, value)| {
+            let value: i64 = value.parse().ok()?;
+            (!name.is_empty()).then_some((name, value))
+        });
+        let Some((name, value)) = pair else {
+            return Err(Failure::Input(format!(
+                "--size {text} is no NAME=VALUE with an integer value"
+            )));
+        };
+        if sizes.insert(name.to_owned(), value).is_some() {
+            return Err(Failure::Input(format!("--size {name} is given twice")));
+        }
+    }
+    Ok(sizes)
 }
 
 fn sources(values: &[String]) -> Result<Sources, Failure> {
@@ -151,6 +178,16 @@ mod tests {
         assert_eq!(sources.by_name["0"], Source::File("a=b.npy".into()));
         assert_eq!(sources.by_name["arg1"], Source::Zeros);
         assert_eq!(sources.otherwise, Some(Source::Random));
+    }
+
+    #[test]
+    fn sizes_are_names_and_integers() {
+        let given = ["n=4", "m=-1"].map(String::from);
+        let read = super::sizes(&given).unwrap();
+        assert_eq!((read["n"], read["m"]), (4, -1));
+        for bad in [["n", "m=1"], ["n=x", "m=1"], ["=1", "m=1"], ["n=1", "n=1"]] {
+            assert!(super::sizes(&bad.map(String::from)).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

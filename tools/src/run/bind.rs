@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use kforge_runtime::{
     Dtype, HostTensor, Package,
-    manifest::{BufferId, Entry, Expr, Port, Role, Step},
+    manifest::{BufferId, Entry, Expr, Port, Role, Step, Symbols},
 };
 
 use super::{
     Failure,
     arguments::{Arguments, Source, Sources},
     random::{self, Spread},
-    weights,
+    sizes, weights,
 };
 
 /// Everything a run takes.
@@ -21,6 +21,8 @@ pub(super) struct Bound {
     pub(super) inputs: Vec<HostTensor>,
     /// By name.
     pub(super) weights: BTreeMap<String, HostTensor>,
+    /// Of the sizes that the package leaves open.
+    pub(super) sizes: Symbols,
     pub(super) warnings: Vec<String>,
 }
 
@@ -34,8 +36,17 @@ pub(super) fn bind(
         return Err(Failure::Input(format!("there is no entry '{entry}'")));
     };
     let mut warnings = Vec::new();
-    let inputs = inputs(program, &arguments.sources()?, arguments.seed)?;
-    let wanted = weight_types(package, program)?;
+    let ports = &program.inputs;
+    let sources = choose(ports, &arguments.sources()?)?;
+    let files = files(ports, &sources)?;
+    let given: Vec<(&Port, &HostTensor)> = ports
+        .iter()
+        .zip(&files)
+        .filter_map(|(port, file)| Some((port, file.as_ref()?)))
+        .collect();
+    let sizes = sizes::bind(&package.manifest, &arguments.sizes()?, &given)?;
+    let inputs = inputs(ports, sources, files, &sizes, arguments.seed)?;
+    let wanted = weight_types(package, program, &sizes)?;
     let weights = match &arguments.weights {
         Some(path) => weights::read(path, &wanted)?,
         None => {
@@ -61,6 +72,7 @@ pub(super) fn bind(
     Ok(Bound {
         inputs,
         weights,
+        sizes,
         warnings,
     })
 }
@@ -68,8 +80,8 @@ pub(super) fn bind(
 /// Element type and shape.
 pub(super) type Type = (Dtype, Vec<usize>);
 
-fn inputs(entry: &Entry, sources: &Sources, seed: u64) -> Result<Vec<HostTensor>, Failure> {
-    let ports = &entry.inputs;
+/// Where the value of each input comes from.
+fn choose(ports: &[Port], sources: &Sources) -> Result<Vec<Source>, Failure> {
     let mut chosen: Vec<Option<&Source>> = vec![None; ports.len()];
     for (name, source) in &sources.by_name {
         let index = position(ports, name).ok_or_else(|| {
@@ -100,33 +112,64 @@ fn inputs(entry: &Entry, sources: &Sources, seed: u64) -> Result<Vec<HostTensor>
             list(ports)
         )));
     }
+    let or_default = |source: Option<&Source>| source.or(sources.otherwise.as_ref()).cloned();
+    Ok(chosen.into_iter().filter_map(or_default).collect())
+}
+
+/// The inputs that come from files, of the right type and rank; a size may follow
+/// from their shapes.
+fn files(ports: &[Port], sources: &[Source]) -> Result<Vec<Option<HostTensor>>, Failure> {
+    let read = |(port, source): (&Port, &Source)| {
+        let Source::File(path) = source else {
+            return Ok(None);
+        };
+        let tensor = HostTensor::read_npy(path).map_err(|source| Failure::Tensor {
+            path: path.display().to_string(),
+            source,
+        })?;
+        if tensor.dtype() != port.dtype || tensor.shape().len() != port.shape.len() {
+            return Err(mismatch(port, &tensor));
+        }
+        Ok(Some(tensor))
+    };
+    ports.iter().zip(sources).map(read).collect()
+}
+
+fn mismatch(port: &Port, given: &HostTensor) -> Failure {
+    Failure::Input(format!(
+        "argument '{}' is {}, given is {}",
+        port.name,
+        describe(port),
+        given.describe()
+    ))
+}
+
+fn inputs(
+    ports: &[Port],
+    sources: Vec<Source>,
+    files: Vec<Option<HostTensor>>,
+    sizes: &Symbols,
+    seed: u64,
+) -> Result<Vec<HostTensor>, Failure> {
     let mut tensors = Vec::new();
-    for (index, (port, source)) in ports.iter().zip(chosen).enumerate() {
-        let shape = static_shape(&port.name, &port.shape)?;
+    for (index, ((port, source), file)) in ports.iter().zip(sources).zip(files).enumerate() {
+        let shape = shape(&port.name, &port.shape, sizes)?;
         let failed = |source| Failure::Tensor {
             path: port.name.clone(),
             source,
         };
-        let tensor = match source.or(sources.otherwise.as_ref()) {
-            Some(Source::File(path)) => {
-                HostTensor::read_npy(path).map_err(|source| Failure::Tensor {
-                    path: path.display().to_string(),
-                    source,
-                })?
+        let tensor = match (file, source) {
+            (Some(file), _) => file,
+            (None, Source::Zeros) => {
+                HostTensor::zeros(port.dtype, shape.clone()).map_err(failed)?
             }
-            Some(Source::Zeros) => HostTensor::zeros(port.dtype, shape.clone()).map_err(failed)?,
-            Some(Source::Random) | None => {
+            (None, _) => {
                 let seed = seed.wrapping_add(index as u64);
                 random::tensor(&port.name, port.dtype, &shape, Spread::Input, seed)?
             }
         };
-        if tensor.dtype() != port.dtype || tensor.shape() != shape {
-            return Err(Failure::Input(format!(
-                "argument '{}' is {}, given is {}",
-                port.name,
-                describe(port),
-                tensor.describe()
-            )));
+        if tensor.shape() != shape {
+            return Err(mismatch(port, &tensor));
         }
         tensors.push(tensor);
     }
@@ -159,14 +202,14 @@ fn describe(port: &Port) -> String {
     format!("{}[{}]", port.dtype, dims.join("x"))
 }
 
-fn static_shape(name: &str, shape: &[Expr]) -> Result<Vec<usize>, Failure> {
+fn shape(name: &str, shape: &[Expr], sizes: &Symbols) -> Result<Vec<usize>, Failure> {
     let dim = |expr: &Expr| {
         let size = expr
-            .as_constant()
-            .and_then(|size| usize::try_from(size).ok());
-        size.ok_or_else(|| {
+            .evaluate(sizes)
+            .map_err(|error| Failure::Input(format!("shape of '{name}': {error}")))?;
+        usize::try_from(size).map_err(|_| {
             Failure::Input(format!(
-                "'{name}' has the symbolic size {expr}, which kforge-run cannot set"
+                "shape of '{name}': {expr} is {size}, less than the least size 0"
             ))
         })
     };
@@ -174,7 +217,11 @@ fn static_shape(name: &str, shape: &[Expr]) -> Result<Vec<usize>, Failure> {
 }
 
 /// The weights that an entry uses, or `init` before it.
-fn weight_types(package: &Package, entry: &Entry) -> Result<BTreeMap<String, Type>, Failure> {
+fn weight_types(
+    package: &Package,
+    entry: &Entry,
+    sizes: &Symbols,
+) -> Result<BTreeMap<String, Type>, Failure> {
     let init = package
         .manifest
         .entries
@@ -197,7 +244,7 @@ fn weight_types(package: &Package, entry: &Entry) -> Result<BTreeMap<String, Typ
         else {
             continue;
         };
-        let shape = static_shape(&buffer.name, &buffer.shape)?;
+        let shape = shape(&buffer.name, &buffer.shape, sizes)?;
         weights.insert(buffer.name.clone(), (buffer.dtype, shape));
     }
     Ok(weights)

@@ -17,6 +17,7 @@ mod lower;
 mod output;
 mod random;
 mod report;
+mod sizes;
 mod verify;
 mod weights;
 
@@ -26,7 +27,6 @@ use clap::Parser;
 use kforge_oracle::Level;
 use kforge_runtime::{
     Device, Executable, Package, Poison, RunOptions, cpu::NativeKernels, execute::ExecOptions,
-    manifest::Symbols,
 };
 use kforge_verify::{Subject, Timer};
 
@@ -95,7 +95,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         _ => None,
     };
-    let mut executable = Executable::new(&device, package, &entry, &Symbols::new(), &exec)?;
+    let mut executable = Executable::new(&device, package, &entry, &bound.sizes, &exec)?;
     let options = RunOptions {
         poison: Some(Poison::Nan),
         ..RunOptions::default()
@@ -169,7 +169,16 @@ impl Loaded {
             return module.subject(entry, cases);
         }
         let _ = cases;
-        Ok(Subject::of_package(&self.package, entry)?)
+        let subject = Subject::of_package(&self.package, entry)?;
+        let open = self.package.manifest.symbols.keys();
+        let open: Vec<&str> = open.map(String::as_str).collect();
+        match open.is_empty() {
+            true => Ok(subject),
+            false => Err(Failure::Refused(format!(
+                "'{entry}' has open sizes ({}), and the gate verifies fixed ones only",
+                open.join(", ")
+            ))),
+        }
     }
 
     fn save(&mut self, folder: &Path) -> Result<(), Failure> {
