@@ -8,7 +8,7 @@ pub mod passes;
 pub mod pipelines;
 pub mod report;
 mod rewrite;
-mod select;
+pub mod select;
 mod variants;
 pub mod verify;
 

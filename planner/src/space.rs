@@ -1,0 +1,44 @@
+//! The values that knobs may take, per kind of op.
+//!
+//! The lists hold at least what people tune by hand. Combinations that break a
+//! relation or a limit are pruned by [`crate::check`], which is the only judge.
+
+use crate::problem::OpShape;
+
+/// A knob with its values, smallest first.
+pub type Axis = (&'static str, &'static [i64]);
+
+const MATMUL: &[Axis] = &[
+    ("tile-m", &[1, 4, 8, 16, 32, 64, 128, 256]),
+    ("tile-n", &[4, 8, 16, 32, 64, 128, 256]),
+    ("tile-k", &[4, 8, 16, 32, 64]),
+    ("thread-m", &[1, 2, 4, 8, 16]),
+    ("thread-n", &[1, 2, 4, 8, 16]),
+    ("vector-width", &[1, 2, 4, 8, 16]),
+    ("stages", &[1, 2, 3, 4, 5]),
+    ("unroll", &[0, 4, 8, 16]),
+    ("group-m", &[1, 2, 4, 8]),
+    // 0 asks for no number; others select among the shares above.
+    ("subgroups", &[0, 1, 2, 4, 8, 16]),
+    ("split-k", &[1, 2, 4, 8]),
+];
+
+const ATTENTION: &[Axis] = &[
+    ("block-q", &[1, 8, 16, 32, 64, 128, 256]),
+    ("block-kv", &[1, 4, 8, 16, 32, 64, 128]),
+];
+
+const ROWS: &[Axis] = &[
+    ("workgroup-size", &[1, 32, 64, 128, 256, 512, 1024]),
+    ("block-size", &[64, 128, 256, 512, 1024, 2048, 4096, 8192]),
+    ("vector-width", &[1, 2, 4, 8, 16]),
+];
+
+/// The knobs of the pass that schedules such an op.
+pub const fn axes(shape: &OpShape) -> &'static [Axis] {
+    match shape {
+        OpShape::Matmul { .. } => MATMUL,
+        OpShape::Attention { .. } => ATTENTION,
+        OpShape::Softmax(_) | OpShape::LayerNorm(_) | OpShape::RmsNorm(_) => ROWS,
+    }
+}
