@@ -5,11 +5,15 @@
 //! - [`space`]: the values that knobs may take.
 //! - [`heuristic`]: the plan made from shapes and limits alone.
 
+pub mod attempt;
 pub mod device;
 pub mod heuristic;
 pub mod plan;
 pub mod problem;
+pub mod propose;
 pub mod space;
 
+pub use attempt::{Attempt, Outcome};
 pub use plan::{Plan, check};
 pub use problem::Problem;
+pub use propose::{Propose, ProposeError};

@@ -1,0 +1,70 @@
+//! What every planner offers: plans for a problem, given what was tried before.
+
+use kforge_runtime::DeviceDescription;
+
+use crate::{attempt::Attempt, heuristic, plan::Plan, problem::Problem};
+
+/// A source of plans. What it offers passes [`crate::check`].
+pub trait Propose {
+    /// Its name in provenance and reports: `heuristic`, `random`, `llm`.
+    fn name(&self) -> &str;
+
+    /// At most `count` plans that `history` does not hold; none when it has no more.
+    fn propose(
+        &mut self,
+        problem: &Problem,
+        device: &DeviceDescription,
+        history: &[Attempt],
+        count: usize,
+    ) -> Result<Vec<Plan>, ProposeError>;
+}
+
+/// Why a planner has no answer, as opposed to no further plan.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposeError {
+    /// What it needs is not there: a server, a key, a file.
+    #[error("planner '{planner}': {message}")]
+    Unavailable {
+        /// The planner.
+        planner: String,
+        /// What is missing and what to do.
+        message: String,
+    },
+    /// Its share of the budget is used up.
+    #[error("planner '{planner}' has used its {what} budget of {limit}")]
+    Exhausted {
+        /// The planner.
+        planner: String,
+        /// What was used: tokens, calls.
+        what: &'static str,
+        /// How much of it there was.
+        limit: u64,
+    },
+}
+
+/// The heuristic as a planner: one plan, then no more.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heuristic;
+
+impl Propose for Heuristic {
+    fn name(&self) -> &str {
+        "heuristic"
+    }
+
+    fn propose(
+        &mut self,
+        problem: &Problem,
+        device: &DeviceDescription,
+        history: &[Attempt],
+        count: usize,
+    ) -> Result<Vec<Plan>, ProposeError> {
+        let plan = heuristic::propose(problem, device);
+        let id = plan.id();
+        let seen = history.iter().any(|attempt| attempt.plan.id() == id);
+        Ok(if seen || count == 0 {
+            Vec::new()
+        } else {
+            vec![plan]
+        })
+    }
+}
