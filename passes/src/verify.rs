@@ -54,7 +54,9 @@ pub fn subject(
     cases: Level,
 ) -> Result<Subject, VerifyError> {
     let mut subject = Subject::of_package(&serialized.package, entry)?;
-    subject.variants = variants::of_units(target, serialized, entry, cases)?;
+    let variants = variants::of_units(target, serialized, entry, cases)?;
+    subject.variants = variants.tried;
+    subject.own_shape_only = variants.own_shape_only;
     Ok(subject)
 }
 

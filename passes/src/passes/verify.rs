@@ -134,6 +134,12 @@ fn run<'c, 'a>(
             return Err(Failed);
         }
         diagnostics::remark(location, &format!("'{entry}' {}", verdict.summary()));
+        for unit in &verdict.own_shape_only {
+            let (stage, because) = (&unit.stage, &unit.because);
+            let message =
+                format!("stage '{stage}' of '{entry}': shape: own only, because {because}");
+            diagnostics::remark(kernel_location(module, stage, location), &message);
+        }
         pass.count("comparisons", verdict.checks.len() as u64);
     }
     if let Some(evidence) = evidence(context, &verdicts) {
@@ -179,12 +185,21 @@ fn options(pass: &PassRun) -> Result<Options, String> {
     })
 }
 
+/// Where the op of a stage's kernel stands.
+fn kernel_location<'c>(
+    module: OperationRef<'c, '_>,
+    stage: &str,
+    fallback: Location<'c>,
+) -> Location<'c> {
+    select::kernels(module)
+        .into_iter()
+        .find(|kernel| select::name_of(*kernel) == Some(stage))
+        .map_or(fallback, |kernel| kernel.location())
+}
+
 /// One error per refused stage, at the op the stage came from.
 fn refuse(module: OperationRef, fallback: Location, entry: &str, failure: &Failure) {
-    let location = select::kernels(module)
-        .into_iter()
-        .find(|kernel| select::name_of(*kernel) == Some(failure.stage.as_str()))
-        .map_or(fallback, |kernel| kernel.location());
+    let location = kernel_location(module, &failure.stage, fallback);
     let knobs = if failure.knobs.is_empty() {
         String::new()
     } else {
