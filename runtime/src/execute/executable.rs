@@ -42,6 +42,23 @@ enum Backend {
     Cpu(CpuBackend),
 }
 
+fn bind(
+    device: &Device,
+    package: &Package,
+    entry: &str,
+    symbols: &Symbols,
+    options: &ExecOptions,
+) -> Result<Instance, RunError> {
+    package.validate()?;
+    instantiate(
+        package,
+        entry,
+        symbols,
+        device.description(),
+        options.guard_zones,
+    )
+}
+
 impl Executable {
     /// Validates the package, binds symbols, checks the device, compiles.
     ///
@@ -53,10 +70,9 @@ impl Executable {
         symbols: &Symbols,
         options: &ExecOptions,
     ) -> Result<Self, RunError> {
-        package.validate()?;
         let description = device.description();
         let guard_zones = options.guard_zones;
-        let instance = instantiate(package, entry, symbols, description, guard_zones)?;
+        let instance = bind(device, package, entry, symbols, options)?;
         let memory = plan(&instance);
         let backend = match &device.gpu {
             Some(context) => Backend::Gpu(GpuBackend::new(
@@ -79,6 +95,18 @@ impl Executable {
             executable.bind_weights(&BTreeMap::new())?;
         }
         Ok(executable)
+    }
+
+    /// Whether the package is valid, its symbols can be bound and the device can run
+    /// it, as far as that shows before compiling. Nothing is loaded or run.
+    pub fn check(
+        device: &Device,
+        package: &Package,
+        entry: &str,
+        symbols: &Symbols,
+        options: &ExecOptions,
+    ) -> Result<(), RunError> {
+        bind(device, package, entry, symbols, options).map(drop)
     }
 
     /// Uploads all weights by buffer name and runs `init` if there is one.

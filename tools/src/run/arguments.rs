@@ -44,7 +44,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "CASES", value_parser = ["quick", "full"], default_value = "quick")]
     cases: String,
     /// Seed of random arguments, random weights and verification
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     pub(super) seed: u64,
     /// Folder for result.0.npy, result.1.npy, ...
     #[arg(long, value_name = "DIR")]
@@ -60,7 +65,12 @@ pub(super) struct Arguments {
     pub(super) allow_native_code: bool,
     /// Time N runs after a warm-up and report the spread. They take random arguments
     /// in turns, and there is no time unless all their results are right
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
     time: Option<u32>,
     /// Print a report as JSON instead of a summary
     #[arg(long)]
@@ -133,6 +143,11 @@ fn sources(values: &[String]) -> Result<Sources, Failure> {
     for value in values {
         let twice = || Failure::Input(format!("--arg {value} is given twice"));
         match value.split_once('=') {
+            Some((name, text)) if name.is_empty() || text.is_empty() => {
+                return Err(Failure::Input(format!(
+                    "--arg {value} is no N=FILE.npy, N=random or N=zeros"
+                )));
+            }
             Some((name, text)) => {
                 if sources
                     .by_name
@@ -196,6 +211,8 @@ mod tests {
             ["x.npy", "0=zeros"],
             ["0=zeros", "0=random"],
             ["zeros", "random"],
+            ["0=", "zeros"],
+            ["=zeros", "zeros"],
         ] {
             assert!(sources(&bad.map(String::from)).is_err(), "{bad:?}");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kforge_runtime::{
-    Dtype, HostTensor, Package,
+    Dtype, HostTensor, Package, TensorError,
     manifest::{BufferId, Entry, Expr, Port, Role, Step, Symbols},
 };
 
@@ -123,9 +123,12 @@ fn files(ports: &[Port], sources: &[Source]) -> Result<Vec<Option<HostTensor>>, 
         let Source::File(path) = source else {
             return Ok(None);
         };
-        let tensor = HostTensor::read_npy(path).map_err(|source| Failure::Tensor {
-            path: path.display().to_string(),
-            source,
+        let tensor = HostTensor::read_npy(path).map_err(|source| match source {
+            TensorError::Io { path, source } => Failure::Read { path, source },
+            source => Failure::Tensor {
+                path: path.display().to_string(),
+                source,
+            },
         })?;
         if tensor.dtype() != port.dtype || tensor.shape().len() != port.shape.len() {
             return Err(mismatch(port, &tensor));

@@ -21,7 +21,7 @@ mod sizes;
 mod verify;
 mod weights;
 
-use std::{io::Write, path::Path, process::ExitCode, time::Instant};
+use std::{fs, io::Write, path::Path, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use kforge_oracle::Level;
@@ -57,6 +57,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    // Before minutes of verification, not after them.
+    if let Some(folder) = &arguments.out_dir {
+        output::prepare(folder)?;
+    }
     let device = Device::open(arguments.device()?)?;
     let start = Instant::now();
     let mut loaded = load(&arguments.input, &device, arguments.seed)?;
@@ -72,6 +76,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         allow_native_code: arguments.allow_native_code,
         ..ExecOptions::default()
     };
+    Executable::check(&device, package, &entry, &bound.sizes, &exec)?;
+    if loaded.needs_permission() && !arguments.allow_native_code {
+        return Err(Failure::Input(format!(
+            "'{}' is machine code, which can do whatever you can; give --allow-native-code if you              trust who made it",
+            arguments.input.display()
+        )));
+    }
     let start = Instant::now();
     let options = kforge_verify::Options {
         cases: arguments.cases(),
@@ -181,6 +192,12 @@ impl Loaded {
         }
     }
 
+    /// Whether it has machine code that was not compiled in this process.
+    fn needs_permission(&self) -> bool {
+        let mut kernels = self.package.manifest.kernels.iter();
+        kernels.any(|(name, kernel)| kernel.is_native() && !self.native.contains_key(name))
+    }
+
     fn save(&mut self, folder: &Path) -> Result<(), Failure> {
         #[cfg(feature = "mlir")]
         if let Some(module) = &mut self.module {
@@ -194,15 +211,34 @@ impl Loaded {
     }
 }
 
+/// The file that makes a folder a package.
+const MANIFEST: &str = "manifest.json";
+
 /// A package from a folder, or from a module that is lowered for the device.
 fn load(input: &Path, device: &Device, seed: u64) -> Result<Loaded, Failure> {
     if input.is_dir() {
+        if fs::exists(input.join(MANIFEST)).is_ok_and(|exists| !exists) {
+            return Err(Failure::Input(format!(
+                "'{}' is no package: it has no {MANIFEST}",
+                input.display()
+            )));
+        }
         return Ok(Loaded {
             package: Package::load(input)?,
             native: NativeKernels::default(),
             #[cfg(feature = "mlir")]
             module: None,
         });
+    }
+    if let Err(source) = fs::metadata(input) {
+        let path = input.to_path_buf();
+        return Err(Failure::Read { path, source });
+    }
+    if input.file_name().is_some_and(|name| name == MANIFEST) {
+        return Err(Failure::Input(format!(
+            "'{}' is a part of a package; give its folder",
+            input.display()
+        )));
     }
     #[cfg(feature = "mlir")]
     {
