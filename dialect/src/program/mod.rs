@@ -101,7 +101,7 @@ pub fn of_text(text: &str) -> Result<Program, ProgramError> {
     of_text_in(&crate::context(), text)
 }
 
-/// As [`of_text`], parsed in `context`: making one costs about 7 ms, more than
+/// As [`of_text`], parsed in `context`: making one costs about 1 ms, more than
 /// reading a kernel's specification.
 pub fn of_text_in(context: &Context, text: &str) -> Result<Program, ProgramError> {
     scan::check(text.as_bytes(), &scan::Limits::default())
