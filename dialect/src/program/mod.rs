@@ -101,8 +101,7 @@ pub fn of_text(text: &str) -> Result<Program, ProgramError> {
     of_text_in(&crate::context(), text)
 }
 
-/// As [`of_text`], parsed in `context`: making one costs about 1 ms, more than
-/// reading a kernel's specification.
+/// As [`of_text`], parsed in `context`: making one costs about 1 ms.
 pub fn of_text_in(context: &Context, text: &str) -> Result<Program, ProgramError> {
     scan::check(text.as_bytes(), &scan::Limits::default())
         .map_err(|refused| ProgramError::Refused { refused })?;

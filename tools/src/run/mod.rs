@@ -79,7 +79,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     Executable::check(&device, package, &entry, &bound.sizes, &exec)?;
     if loaded.needs_permission() && !arguments.allow_native_code {
         return Err(Failure::Input(format!(
-            "'{}' is machine code, which can do whatever you can; give --allow-native-code if you              trust who made it",
+            "'{}' is machine code, which can do whatever you can; give --allow-native-code if you \
+             trust who made it",
             arguments.input.display()
         )));
     }
