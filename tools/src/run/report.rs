@@ -12,7 +12,7 @@ use kforge_runtime::{
     DeviceDescription, HostTensor, Package, RunResult,
     execute::{DispatchTime, Spread, TotalTime, format_ms},
 };
-use kforge_verify::Warning;
+use kforge_verify::{OwnShapeOnly, Warning};
 use serde::Serialize;
 
 use super::{
@@ -67,6 +67,8 @@ struct Verification<'r> {
     worst_error_per_bound: Option<f64>,
     /// Errors inside their bound that are larger than usual.
     warnings: &'r [Warning],
+    /// Stages whose knobs were not tried at other shapes, and why.
+    own_shape_only: &'r [OwnShapeOnly],
     /// Why there is no verdict.
     missing: Option<&'r str>,
 }
@@ -107,6 +109,7 @@ impl<'r> Report<'r> {
                 checked: verdict.map(Counts::of).unwrap_or_default(),
                 worst_error_per_bound: verdict.map(|verdict| verdict.worst_ratio),
                 warnings: verdict.map_or(&[], |verdict| &verdict.warnings),
+                own_shape_only: verdict.map_or(&[], |verdict| &verdict.own_shape_only),
                 missing: outcome.missing.as_deref(),
             },
             host: Host::default(),
@@ -215,6 +218,11 @@ impl<'r> Report<'r> {
                 verification.worst_error_per_bound.unwrap_or(0.0)
             ),
         };
+        if !verification.own_shape_only.is_empty() {
+            let stages = verification.own_shape_only.iter();
+            let stages: Vec<&str> = stages.map(|it| it.stage.as_str()).collect();
+            let _ = writeln!(text, "at their own shape only: {}", stages.join(", "));
+        }
         for warning in verification.warnings {
             let _ = writeln!(text, "warning: {warning}");
         }
