@@ -24,7 +24,15 @@ pub(crate) fn bind(subject: &Runnable, inputs: &[Array]) -> Result<Bound, Refusa
         let tensor = convert::tensor(array).map_err(Refusal::failed)?;
         match subject.weight(index) {
             Some(name) => drop(weights.insert(name.to_owned(), tensor)),
-            None => drop(passed.insert(subject.arguments[index], tensor)),
+            None => {
+                let buffer = subject.arguments.get(index).ok_or_else(|| {
+                    let (program, entry) = (inputs.len(), subject.arguments.len());
+                    Refusal::failed(format!(
+                        "the program has {program} inputs, the kernels read {entry}"
+                    ))
+                })?;
+                passed.insert(*buffer, tensor);
+            }
         }
     }
     let entry = subject.package.manifest.entries.get(&subject.entry);

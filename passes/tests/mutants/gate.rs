@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use kforge_dialect::device::Device as Target;
+use kforge_dialect::device::{Device as Target, Target as Kind};
 use kforge_lowering::serialize::{self, Options};
 use kforge_passes::verify;
 use kforge_runtime::{Device, DeviceChoice};
@@ -22,11 +22,16 @@ pub enum Outcome {
     Before(String),
 }
 
-fn device() -> &'static Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    DEVICE.get_or_init(|| {
-        Device::open(DeviceChoice::Auto).expect("a GPU, or mesa-vulkan-drivers for lavapipe")
-    })
+/// The device a module is for, opened once.
+fn device(target: &Target) -> &'static Device {
+    static GPU: OnceLock<Device> = OnceLock::new();
+    static CPU: OnceLock<Device> = OnceLock::new();
+    match target.target {
+        Kind::Gpu => GPU.get_or_init(|| {
+            Device::open(DeviceChoice::Auto).expect("a GPU, or mesa-vulkan-drivers for lavapipe")
+        }),
+        Kind::Cpu => CPU.get_or_init(|| Device::open(DeviceChoice::Cpu).expect("a CPU")),
+    }
 }
 
 /// Runs the gate on a module's text.
@@ -39,23 +44,23 @@ pub fn judge(text: &str) -> Outcome {
         Ok(serialized) => serialized,
         Err(error) => return Outcome::Before(error.to_string()),
     };
+    let target = Target::of(module);
     let verdicts = verify::verify(
-        &Target::of(module),
+        &target,
         &serialized,
-        device(),
+        device(&target),
         &kforge_verify::Options::default(),
     );
     match verdicts {
         Err(error) => Outcome::Before(error.to_string()),
         Ok(verdicts) => {
             assert!(!verdicts.is_empty());
-            // What passes has been tried at other shapes too.
+            // What passes has been tried at other shapes too, or is said not to be.
             for (_, verdict) in verdicts.iter().filter(|(_, verdict)| verdict.passed) {
+                let mut checks = verdict.checks.iter();
                 assert!(
-                    verdict
-                        .checks
-                        .iter()
-                        .any(|check| check.scope == Scope::Shape)
+                    checks.any(|check| check.scope == Scope::Shape)
+                        || !verdict.own_shape_only.is_empty()
                 );
             }
             let failure = verdicts.into_iter().find_map(|(_, verdict)| {
@@ -105,6 +110,18 @@ pub fn check(
     println!("    {outcome:?}");
     (!as_expected).then(|| format!("{name}: {outcome:?}, expected {expected:?}"))
 }
+
+/// Judges every edit of `lowered`; fails unless each is refused for its reasons.
+pub fn all_refused(what: &str, lowered: &str, mutants: &[(&str, &'static [Reason], Edit)]) {
+    let complaints = mutants.iter().filter_map(|(name, reasons, edit)| {
+        let name = format!("{what}: {name}");
+        check(&name, lowered, edit, Expected::Refuse(reasons))
+    });
+    report(complaints.collect());
+}
+
+/// Changes one thing.
+pub type Edit = fn(&mut Ir);
 
 /// Fails with every complaint.
 pub fn report(complaints: Vec<String>) {

@@ -181,6 +181,50 @@ impl Ir {
         }
     }
 
+    /// The name of the constant whose line has `value`, in the first kernel.
+    pub fn constant(&self, value: &str) -> String {
+        let mut lines = self.lines.iter().map(|line| Op { line: line.clone() });
+        let found = lines.find(|op| op.is("arith.constant") && op.has(value));
+        found.expect("the constant").result().to_owned()
+    }
+
+    /// Every use of `value` in kernels becomes one of `new`.
+    pub fn reuse(&mut self, value: &str, new: &str) {
+        self.kernel(|op| {
+            let uses: Vec<usize> = (0..op.operands().len())
+                .filter(|index| op.operands()[*index] == value)
+                .collect();
+            let rewrite = |op: Op, index: &usize| Op {
+                line: op.with_operand(*index, new),
+            };
+            (!uses.is_empty()).then(|| vec![uses.iter().fold(op.clone(), rewrite).text()])
+        });
+    }
+
+    /// What `attribute` says, of every op that has it, in order.
+    fn said(text: &str, attribute: &str) -> Vec<String> {
+        let begin = format!("{attribute} = \"");
+        let rest = text.split(&begin as &str).skip(1);
+        // Quotes inside are written as \22.
+        rest.map(|rest| rest.split('"').next().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// Makes the module claim to be what `other` is: its reference becomes that of
+    /// `other`, and with `kernels` the specifications of its kernels, too.
+    pub fn claim(&mut self, other: &str, kernels: bool) {
+        let mut text = self.text();
+        let attributes = ["kforge.reference", "kforge.spec"];
+        for attribute in &attributes[..1 + usize::from(kernels)] {
+            let (own, others) = (Self::said(&text, attribute), Self::said(other, attribute));
+            assert_eq!(own.len(), others.len(), "{attribute} of both modules");
+            for (own, other) in own.iter().zip(others) {
+                text = text.replacen(&format!("\"{own}\""), &format!("\"{other}\""), 1);
+            }
+        }
+        *self = Self::new(&text);
+    }
+
     /// Replaces text in the lines that begin with `begin`.
     pub fn header(&mut self, begin: &str, from: &str, to: &str) {
         for line in &mut self.lines {

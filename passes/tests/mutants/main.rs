@@ -11,8 +11,13 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod attention;
 mod gate;
+mod half;
 mod host;
 mod ir;
 mod matmul;
+mod meaning;
+mod mlp;
+mod rope;
 mod rows;

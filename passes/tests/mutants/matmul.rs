@@ -6,6 +6,8 @@ mod operands;
 
 use kforge_verify::Reason::{self, NumericMismatch};
 
+pub use epilogue::ROUND;
+
 use crate::{
     gate::{Expected, check, report},
     ir::{Ir, nth, run},

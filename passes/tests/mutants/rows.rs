@@ -5,7 +5,7 @@
 use kforge_verify::Reason::{self, NumericMismatch, Poison};
 
 use crate::{
-    gate::{Expected, check, report},
+    gate::{Expected, all_refused, check, report},
     ir::{Ir, Op, nth, run},
 };
 
@@ -43,20 +43,6 @@ fn rms_norm() -> String {
         "%x gamma %g",
         "tensor<5x37xf32>, tensor<37xf32>",
     )
-}
-
-type Edit = fn(&mut Ir);
-
-fn all_refused(what: &str, module: &str, mutants: &[(&str, &'static [Reason], Edit)]) {
-    let complaints = mutants.iter().filter_map(|(name, reasons, edit)| {
-        check(
-            &format!("{what}: {name}"),
-            module,
-            edit,
-            Expected::Refuse(reasons),
-        )
-    });
-    report(complaints.collect());
 }
 
 const WRONG: &[Reason] = &[NumericMismatch];
@@ -147,6 +133,17 @@ fn wrong_softmaxes_are_refused() {
                     })
                 });
             }),
+            ("zeros", WRONG, |ir| {
+                ir.prologue(&["%zero_m = arith.constant 0.0 : f32"]);
+                ir.kernel(|op| {
+                    (op.is("memref.store") && !op.has("workgroup"))
+                        .then(|| vec![op.with_operand(0, "%zero_m")])
+                });
+            }),
+            ("the maximum of a part", WRONG, |ir| {
+                let last = ir.text().matches("arith.maximumf").count() - 1;
+                bypassed(ir, "arith.maximumf", last, 0);
+            }),
             ("the tree starts at half", WRONG, |ir| {
                 ir.kernel(|op| {
                     (op.is("arith.cmpi") && op.has("%c32")).then(|| vec![op.with_operand(1, "%c0")])
@@ -163,6 +160,44 @@ fn wrong_softmaxes_are_refused() {
             }),
         ],
     );
+}
+
+/// (x - mean)² becomes x² - mean².
+fn squares(ir: &mut Ir) {
+    let (mut value, mut mean) = (String::new(), String::new());
+    ir.kernel(|op| {
+        let operands = op.operands();
+        if op.is("arith.subf") && value.is_empty() {
+            (value, mean) = (operands[0].to_owned(), operands[1].to_owned());
+        }
+        let squared = op.is("arith.mulf") && operands[0] == operands[1];
+        (squared && !value.is_empty()).then(|| {
+            vec![
+                format!("%square_u = arith.mulf {value}, {value} : f32"),
+                format!("%mean_u = arith.mulf {mean}, {mean} : f32"),
+                format!("{} = arith.subf %square_u, %mean_u : f32", op.result()),
+            ]
+        })
+    });
+}
+
+/// 1 / sqrt(variance + epsilon) becomes 1 / (sqrt(variance) + epsilon).
+fn late_epsilon(ir: &mut Ir) {
+    let epsilon = ir.constant("9.99999974E-6");
+    let mut variance = String::new();
+    ir.kernel(|op| {
+        if op.is("arith.addf") && op.operands().contains(&&*epsilon) {
+            variance = op.operands()[0].to_owned();
+        }
+        op.is("math.rsqrt").then(|| {
+            vec![
+                format!("%root_u = math.sqrt {variance} : f32"),
+                format!("%sum_u = arith.addf %root_u, {epsilon} : f32"),
+                "%one_u = arith.constant 1.0 : f32".into(),
+                format!("{} = arith.divf %one_u, %sum_u : f32", op.result()),
+            ]
+        })
+    });
 }
 
 #[test]
@@ -189,6 +224,12 @@ fn wrong_layer_norms_are_refused() {
                     },
                 ));
             }),
+            (
+                "the mean of squares less the square of the mean",
+                WRONG,
+                squares,
+            ),
+            ("epsilon outside the root", WRONG, late_epsilon),
             ("mean not subtracted", WRONG, |ir| {
                 bypassed(ir, "arith.subf", 0, 0)
             }),
@@ -269,6 +310,37 @@ fn right_row_kernels_pass() {
             },
             Expected::Pass,
         ));
+    }
+    report(complaints);
+}
+
+/// Barriers one by one, 64 invocations per row. A lavapipe thread runs eight of
+/// them in one go, one such group behind the other: a race shows only where a group
+/// reads what a later one writes. Barriers of the tree's levels from eight down and
+/// those behind a reduction show nothing there; nor does a maximum that is a little
+/// too small.
+#[test]
+fn single_barriers_are_missed() {
+    let x = "tensor<5x256xf32>";
+    let mut complaints = Vec::new();
+    for (op, shown) in [
+        ("softmax", &[0, 2, 7, 8, 9, 10][..]),
+        ("layer_norm", &[0, 1, 2, 7, 8, 9, 10]),
+    ] {
+        let source = format!(
+            "func.func @f(%x: {x}) -> {x} {{\n\
+             %y = kforge.{op} %x : ({x}) -> {x}\n return %y : {x}\n}}"
+        );
+        let module = run(&source, "kforge-default-pipeline");
+        assert_eq!(module.matches("gpu.barrier").count(), 16);
+        complaints.extend(shown.iter().filter_map(|which| {
+            check(
+                &format!("{op}: barrier {which} left out"),
+                &module,
+                |ir| ir.kernel(nth(*which, |op| op.is("gpu.barrier"), |_| Vec::new())),
+                Expected::Refuse(WRONG),
+            )
+        }));
     }
     report(complaints);
 }

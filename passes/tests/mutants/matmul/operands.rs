@@ -56,6 +56,31 @@ pub const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        name: "accumulators rounded to 11 bits",
+        shapes: TAIL,
+        reasons: WRONG,
+        edit: |ir| {
+            ir.kernel(|op| {
+                op.is("math.fma").then(|| {
+                    let (result, ty) = (op.result(), ("vector<4xf32>", "vector<4xi32>"));
+                    vec![
+                        op.replaced(&format!("{result} ="), "%raw_u ="),
+                        format!("%mask_u = arith.constant dense<-8192> : {}", ty.1),
+                        format!("%bits_u = arith.bitcast %raw_u : {} to {}", ty.0, ty.1),
+                        format!("%kept_u = arith.andi %bits_u, %mask_u : {}", ty.1),
+                        format!("{result} = arith.bitcast %kept_u : {} to {}", ty.1, ty.0),
+                    ]
+                })
+            });
+        },
+    },
+    Mutant {
+        name: "rows of A are M elements apart",
+        shapes: TAIL,
+        reasons: WRONG,
+        edit: |ir| ir.everywhere("memref<1x19x10xf32>", "memref<1x10x19xf32>"),
+    },
+    Mutant {
         name: "A is read transposed",
         shapes: &[SQUARE],
         reasons: WRONG,
