@@ -6,9 +6,9 @@
 //! runs those too. Two units of one generator have the same modules at those
 //! shapes; each module is run once.
 //!
-//! A unit is tried at its own shape only where its kernels are not what the
-//! generator makes of the specification, or where its ops leave no size free. The
-//! verdict then says so.
+//! A unit is tried at its own shape only where it has neither a schedule nor the
+//! kernels that the generator makes of its specification, or where its ops leave no
+//! size free. The verdict then says so.
 //! Limits: six shapes per unit with quick cases.
 
 mod chain;
