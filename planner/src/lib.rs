@@ -8,6 +8,7 @@
 pub mod attempt;
 pub mod device;
 pub mod heuristic;
+pub mod llm;
 pub mod plan;
 pub mod problem;
 pub mod propose;

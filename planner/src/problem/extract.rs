@@ -61,10 +61,7 @@ pub fn of_module(context: &Context, module: &Module) -> Result<Problem, ExtractE
         return Err(ExtractError::Lowered);
     }
     let hash = blake3::hash(canonical(context, module)?.as_bytes());
-    let mut copy = clone(context, module)?;
-    for pass in catalog::PREPARE {
-        run(context, &mut copy, pass)?;
-    }
+    let mut copy = prepared(context, module)?;
     let mut ops: Vec<PlannedOp> = Vec::new();
     let mut here = scheduled(copy.as_operation())?;
     ops.extend(here.iter().cloned());
@@ -97,6 +94,18 @@ pub fn of_module(context: &Context, module: &Module) -> Result<Problem, ExtractE
         workload,
         ops,
     })
+}
+
+/// A copy of `module` in the form that plans are for: calls inlined, ops named.
+pub(crate) fn prepared<'c>(
+    context: &'c Context,
+    module: &Module,
+) -> Result<Module<'c>, ExtractError> {
+    let mut copy = clone(context, module)?;
+    for pass in catalog::PREPARE {
+        run(context, &mut copy, pass)?;
+    }
+    Ok(copy)
 }
 
 /// The module's text without what says nothing about it: locations, layout, a verdict.

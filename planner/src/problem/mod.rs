@@ -2,6 +2,7 @@
 
 mod extract;
 
+pub(crate) use extract::prepared;
 pub use extract::{ExtractError, of_module};
 
 use std::fmt;
