@@ -190,15 +190,20 @@ fn tls(secure: bool) -> Result<ClientConfig, SendError> {
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if cause.is::<rustls::Error>() || inner.is_some_and(|it| it.is::<rustls::Error>()) {
+        if holds_tls(cause) {
             return true;
         }
         source = cause.source();
     }
     false
+}
+
+/// An I/O error is not the source of what it holds, and may hold another one.
+fn holds_tls(mut cause: &(dyn Error + 'static)) -> bool {
+    while let Some(inner) = cause.downcast_ref().and_then(io::Error::get_ref) {
+        cause = inner;
+    }
+    cause.is::<rustls::Error>()
 }
 
 /// The innermost cause: the outer ones repeat the address.

@@ -183,8 +183,8 @@ fn object(text: &str) -> Result<&str, ReplyError> {
     }
 }
 
-/// Whether a brace begins an object, as opposed to prose: a field or its end follows.
+/// Whether a brace begins an object, as opposed to prose: a field follows.
 fn is_object(text: &str) -> bool {
-    let after = text.strip_prefix('{').unwrap_or(text).trim_start();
-    after.is_empty() || after.starts_with(['"', '}'])
+    let after = text.strip_prefix('{').unwrap_or(text);
+    after.trim_start().starts_with('"')
 }

@@ -1,0 +1,188 @@
+//! What a model is shown: one whole prompt, and what is left out.
+
+use kforge_planner::{
+    Attempt, Outcome,
+    llm::{LlmPlanner, Material, program_text},
+    plan::{Knob, Plan},
+};
+use melior::ir::Module;
+
+use crate::{config, context, fallback, gpu, pauses, problem, scripted};
+
+/// A plan that was refused.
+pub fn refused(plan: Plan, reason: &str, detail: &str) -> Attempt {
+    Attempt {
+        id: plan.id(),
+        plan,
+        outcome: Outcome::Refused {
+            reason: reason.into(),
+            detail: detail.into(),
+        },
+    }
+}
+
+fn verified(plan: Plan, ms: f64) -> Attempt {
+    Attempt {
+        id: plan.id(),
+        plan,
+        outcome: Outcome::Verified {
+            ms,
+            speedup: 1.0 / ms,
+            levels: vec!["quick".into()],
+            worst_ratio: 0.25,
+        },
+    }
+}
+
+fn tile_k(value: i64) -> Plan {
+    let mut plan = fallback();
+    let tile = plan
+        .passes
+        .iter_mut()
+        .find(|it| it.pass == "kforge-tile-matmul");
+    tile.unwrap()
+        .knobs
+        .insert("tile-k".into(), Knob::Integer(value));
+    plan
+}
+
+const PROGRAM: &str = r#"
+// secret comment
+module @secret_module attributes {kforge.wgsl = {secret = "secret"}} {
+  func.func @secret_entry(
+    %secret_x: tensor<48x64xf32> {kforge.weight = "secret/model.safetensors"},
+    %w: tensor<64x96xf32>, %gamma: tensor<96xf32>) -> tensor<48x96xf32> {
+    %bias = arith.constant dense<[0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 10.5, 11.5]> : tensor<12xf32>
+    %0 = kforge.matmul %secret_x, %w {activation = "relu", kforge.name = "secret_up"}
+      : (tensor<48x64xf32>, tensor<64x96xf32>) -> tensor<48x96xf32> loc("secret.py":1:2)
+    %1 = kforge.layer_norm %0 gamma %gamma {kforge.name = "secret.norm"}
+      : (tensor<48x96xf32>, tensor<96xf32>) -> tensor<48x96xf32>
+    %2 = kforge.softmax %1 {kforge.name = "secret_final"} : (tensor<48x96xf32>) -> tensor<48x96xf32>
+    return %2 : tensor<48x96xf32>
+  }
+}
+"#;
+
+fn material() -> Material {
+    let context = context();
+    let module = Module::parse(&context, PROGRAM).unwrap();
+    Material {
+        program: Some(program_text(&context, &module).unwrap()),
+        kernel: Some(
+            "// made for secret_up\n@compute @workgroup_size(64)\nfn secret_up_1() {\n  \
+             let secret_norm = 1; // secret\n}\n"
+                .into(),
+        ),
+        target_speedup: Some(2.5),
+    }
+}
+
+fn history() -> Vec<Attempt> {
+    let detail = "error: /home/secret/x.mlir:3:4: 'kforge.matmul' op 'secret_up' of \
+                  @secret_entry: \"secret\" with 'secret thing' needs 1024 invocations, the \
+                  device's limit is 256; see C:\\secret\\log\nin\u{1b}[31m red, a share of 3/4";
+    vec![
+        verified(fallback(), 0.5),
+        refused(tile_k(32), "compile", detail),
+        verified(tile_k(8), 0.25),
+    ]
+}
+
+/// The conversation as text.
+fn prompt(planner: &LlmPlanner) -> String {
+    let messages = planner.prompt(&problem(), &gpu(), &history()).unwrap();
+    let parts = messages
+        .iter()
+        .map(|it| format!("===== {} =====\n{}\n", it.role, it.content));
+    parts.collect()
+}
+
+/// A whole prompt, kept beside this file; `KFORGE_BLESS=1` writes it instead.
+#[test]
+fn the_whole_prompt() {
+    let (mut planner, _) = scripted(&[]);
+    planner.show(material());
+    let text = prompt(&planner);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/llm/prompt.txt");
+    if std::env::var_os("KFORGE_BLESS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let known = std::fs::read_to_string(path).expect("a snapshot; KFORGE_BLESS=1 writes it");
+    assert_eq!(text, known, "KFORGE_BLESS=1 accepts");
+}
+
+#[test]
+fn nothing_that_the_user_named_is_shown() {
+    let (mut planner, _) = scripted(&[]);
+    planner.show(material());
+    let text = prompt(&planner);
+    assert!(!text.contains("secret"), "{text}");
+    assert!(
+        !text.contains('\u{1b}') && !text.contains("3.5, 4.5"),
+        "{text}"
+    );
+    for kept in [
+        "kforge.name = \"op0\"",
+        "activation = \"relu\"",
+        "fn op0_1()",
+        "let op1 = 1;",
+        "func.func @k",
+        "'kforge.matmul' op 'op0' of @k",
+        "needs 1024 invocations, the device's limit is 256",
+        "a share of 3/4",
+    ] {
+        assert!(text.contains(kept), "{kept} is missing in {text}");
+    }
+}
+
+#[test]
+fn a_prompt_stays_within_its_tokens() {
+    let with_limit = |limit: u64| {
+        let mut config = config("http://127.0.0.1:9/v1");
+        config.limits.prompt_tokens = limit;
+        let none = kforge_planner::llm::Replay::read("{\"transcript\":1}").unwrap();
+        let mut planner = LlmPlanner::new(config, Box::new(none), pauses().0);
+        planner.show(material());
+        planner
+    };
+    let history: Vec<Attempt> = (0..200)
+        .map(|index| match index {
+            5 => verified(tile_k(8), 0.125),
+            _ => refused(fallback(), "timeout", "over the limit"),
+        })
+        .collect();
+    for limit in [3_000, 4_000, 6_000, 100_000] {
+        let planner = with_limit(limit);
+        let messages = planner.prompt(&problem(), &gpu(), &history).unwrap();
+        let bytes: usize = messages.iter().map(|it| it.content.len()).sum();
+        assert!(
+            bytes as u64 <= limit * 3 + 300,
+            "{bytes} bytes for {limit} tokens"
+        );
+        let text = &messages[1].content;
+        assert!(
+            text.contains("#6 verified, 0.1250 ms"),
+            "the best attempt is shown: {text}"
+        );
+        assert!(text.contains("#200 refused"), "so is the latest");
+        let all = limit == 100_000;
+        assert_eq!(text.contains("#1 refused"), all, "{limit}");
+        assert_eq!(!text.contains("attempts are left out"), all, "{limit}");
+    }
+    let error = with_limit(500).prompt(&problem(), &gpu(), &[]).unwrap_err();
+    assert!(error.to_string().contains("the limit is 500"), "{error}");
+}
+
+#[test]
+fn attempts_at_other_problems_are_not_shown() {
+    let mut other = fallback();
+    other.problem.as_mut().unwrap().module = "0".repeat(32);
+    let (planner, _) = scripted(&[]);
+    let history = [refused(other, "compile", "elsewhere")];
+    let messages = planner.prompt(&problem(), &gpu(), &history).unwrap();
+    assert!(
+        messages[1].content.contains("## Attempts\nnone yet"),
+        "{}",
+        messages[1].content
+    );
+}
