@@ -52,7 +52,8 @@ pub fn there<'p>(problem: &'p Problem, plan: &Plan) -> impl Iterator<Item = &'p 
         .filter(move |op| (op.made_by.is_none() || runs(&op.made_by)) && !runs(&op.gone_after))
 }
 
-fn schedule(op: &PlannedOp, device: &Device) -> Step {
+/// The schedule that an op's shape and the device suggest.
+pub(crate) fn schedule(op: &PlannedOp, device: &Device) -> Step {
     let of = |dtype| element(dtype).unwrap_or(Element::F32);
     let knobs = match op.shape {
         OpShape::Matmul {

@@ -4,17 +4,22 @@
 //! - [`problem`]: what a plan is for.
 //! - [`space`]: the values that knobs may take.
 //! - [`heuristic`]: the plan made from shapes and limits alone.
+//! - [`search`]: plans in order, by chance, or by what was learnt from those tried.
+//! - [`budget`]: when a run ends, and by which rule.
 
 pub mod attempt;
+pub mod budget;
 pub mod device;
 pub mod heuristic;
 pub mod llm;
 pub mod plan;
 pub mod problem;
 pub mod propose;
+pub mod search;
 pub mod space;
 
 pub use attempt::{Attempt, Outcome};
+pub use budget::Budget;
 pub use plan::{Plan, check};
 pub use problem::Problem;
 pub use propose::{Propose, ProposeError};

@@ -385,22 +385,30 @@ fn kind(default: &Knob) -> &'static str {
     }
 }
 
-/// The relations between a schedule's knobs, the op and the device.
+/// The relations between a step's knobs, the op and the device.
 fn relations(step: &Step, shape: OpShape, device: &Device) -> Result<(), Vec<Unfit>> {
-    let knob = |name: &str| step.integer(name);
+    match shape.pass() == step.pass {
+        true => fits(shape, |name| step.integer(name), device),
+        false => Ok(()),
+    }
+}
+
+/// The relations between a schedule's knobs, the op and the device.
+pub(crate) fn fits(
+    shape: OpShape,
+    knob: impl FnMut(&str) -> Option<i64>,
+    device: &Device,
+) -> Result<(), Vec<Unfit>> {
     // Element types without kernels are refused by the lowering, with a location.
     let of = |dtype| element(dtype).unwrap_or(Element::F32);
-    match (step.pass.as_str(), shape) {
-        (
-            "kforge-tile-matmul",
-            OpShape::Matmul {
-                batch,
-                m,
-                n,
-                k,
-                element,
-            },
-        ) => {
+    match shape {
+        OpShape::Matmul {
+            batch,
+            m,
+            n,
+            k,
+            element,
+        } => {
             let problem = MatmulProblem {
                 batch,
                 m,
@@ -411,21 +419,17 @@ fn relations(step: &Step, shape: OpShape, device: &Device) -> Result<(), Vec<Unf
             let schedule = MatmulSchedule::read(knob);
             schedule.map_or(Ok(()), |schedule| schedule.check(&problem, device))
         }
-        (
-            "kforge-tile-attention",
-            OpShape::Attention {
-                head,
-                value_head,
-                element,
-                ..
-            },
-        ) => {
+        OpShape::Attention {
+            head,
+            value_head,
+            element,
+            ..
+        } => {
             let schedule = AttentionSchedule::read(knob);
             schedule.map_or(Ok(()), |it| it.check(head, value_head, of(element), device))
         }
-        ("kforge-vectorize-layernorm", _) => {
+        OpShape::Softmax(_) | OpShape::LayerNorm(_) | OpShape::RmsNorm(_) => {
             RowSchedule::read(knob).map_or(Ok(()), |schedule| schedule.check(device))
         }
-        _ => Ok(()),
     }
 }

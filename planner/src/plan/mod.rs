@@ -11,7 +11,7 @@ mod flat;
 mod json;
 mod text;
 
-pub(crate) use check::device_of;
+pub(crate) use check::{device_of, fits};
 pub use check::{Violation, check};
 pub use flat::{FLAT_KNOBS, FlatKnob};
 pub use json::{PlanError, from_json, schema, to_json};

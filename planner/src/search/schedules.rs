@@ -1,0 +1,233 @@
+//! The knob values of [`crate::space`] that fit one op and the device.
+//!
+//! Knobs are chosen one after the other, and a beginning that nothing can complete
+//! is left at once: of a matmul's 67 million combinations some 10^5 are looked at,
+//! none is stored. A beginning is judged by the schedule's own relations, with the
+//! open knobs at values that no relation can find easier.
+
+use fastrand::Rng;
+use kforge_dialect::device::Device;
+
+use crate::{plan::fits, problem::OpShape, space};
+
+/// The value of a knob that is not chosen yet: what asks least of the device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Open {
+    /// A number.
+    At(i64),
+    /// As large as a knob before it.
+    As(&'static str),
+}
+
+/// Knobs in the order of choice. Tiles follow their shares, so that the least tile is
+/// one share; what every relation leaves free comes last.
+const MATMUL: &[(&str, Open)] = &[
+    ("vector-width", Open::At(1)),
+    ("thread-m", Open::At(1)),
+    ("thread-n", Open::As("vector-width")),
+    ("tile-m", Open::As("thread-m")),
+    ("tile-n", Open::As("thread-n")),
+    ("subgroups", Open::At(0)),
+    ("tile-k", Open::As("vector-width")),
+    ("stages", Open::At(1)),
+    ("unroll", Open::At(0)),
+    ("group-m", Open::At(1)),
+    ("split-k", Open::At(1)),
+];
+
+const ATTENTION: &[(&str, Open)] = &[("block-q", Open::At(1)), ("block-kv", Open::At(1))];
+
+const ROWS: &[(&str, Open)] = &[
+    ("vector-width", Open::At(1)),
+    ("workgroup-size", Open::At(1)),
+    ("block-size", Open::At(1)),
+];
+
+/// Knobs that no relation is about: all their values fit if one does.
+const FREE: &[&str] = &["group-m", "split-k"];
+
+/// Attempts to draw a schedule before the legal ones are counted and one is numbered.
+pub const DRAWS: usize = 1 << 14;
+
+/// Knob values of one schedule, in the order of [`Schedules::knobs`].
+pub type Values = Vec<i64>;
+
+/// The legal schedules of an op on a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedules {
+    shape: OpShape,
+    device: Device,
+    axes: Vec<Axis>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Axis {
+    knob: &'static str,
+    values: &'static [i64],
+    open: Open,
+}
+
+impl Schedules {
+    /// Those of an op of this shape.
+    pub fn new(shape: OpShape, device: Device) -> Self {
+        let order = match shape {
+            OpShape::Matmul { .. } => MATMUL,
+            OpShape::Attention { .. } => ATTENTION,
+            OpShape::Softmax(_) | OpShape::LayerNorm(_) | OpShape::RmsNorm(_) => ROWS,
+        };
+        let values = |knob: &str| space::axes(&shape).iter().find(|axis| axis.0 == knob);
+        let axis = |(knob, open): &(&str, Open)| {
+            values(knob).map(|(knob, values)| Axis {
+                knob,
+                values,
+                open: *open,
+            })
+        };
+        let axes = order.iter().filter_map(axis).collect();
+        Self {
+            shape,
+            device,
+            axes,
+        }
+    }
+
+    /// What they are for.
+    pub fn shape(&self) -> &OpShape {
+        &self.shape
+    }
+
+    /// The knobs in the order of choice.
+    pub fn knobs(&self) -> impl Iterator<Item = &'static str> {
+        self.axes.iter().map(|axis| axis.knob)
+    }
+
+    /// The values that the `axis`-th knob may take, smallest first.
+    pub fn axis(&self, axis: usize) -> &'static [i64] {
+        self.axes.get(axis).map_or(&[], |axis| axis.values)
+    }
+
+    /// Knobs with their values.
+    pub fn named(&self, values: &[i64]) -> Vec<(&'static str, i64)> {
+        self.knobs().zip(values.iter().copied()).collect()
+    }
+
+    /// The values of a schedule that is given by name.
+    pub fn read(&self, mut knob: impl FnMut(&str) -> Option<i64>) -> Option<Values> {
+        self.knobs().map(&mut knob).collect()
+    }
+
+    /// The value of one knob.
+    pub fn value(&self, values: &[i64], knob: &str) -> Option<i64> {
+        let axis = self.axes.iter().position(|axis| axis.knob == knob)?;
+        values.get(axis).copied()
+    }
+
+    /// Whether a schedule fits, on the grid or off it.
+    pub fn is_legal(&self, values: &[i64]) -> bool {
+        values.len() == self.axes.len() && self.can_begin(values)
+    }
+
+    /// Whether some schedule that begins like this may fit; exact once all knobs are chosen.
+    fn can_begin(&self, chosen: &[i64]) -> bool {
+        let mut all = chosen.to_vec();
+        for axis in &self.axes[chosen.len()..] {
+            let value = match axis.open {
+                Open::At(value) => value,
+                Open::As(knob) => self.value(&all, knob).unwrap_or(1),
+            };
+            all.push(value);
+        }
+        fits(self.shape, |knob| self.value(&all, knob), &self.device).is_ok()
+    }
+
+    /// The first one.
+    pub fn first(&self) -> Option<Values> {
+        self.next(Vec::new(), self.axes.len())
+    }
+
+    /// The one after `values`, which must be of the grid.
+    pub fn after(&self, values: &[i64]) -> Option<Values> {
+        let mut values = values.to_vec();
+        self.step(&mut values)
+            .then(|| self.next(values, self.axes.len()))?
+    }
+
+    /// All of them, the last knob fastest.
+    pub fn iter(&self) -> impl Iterator<Item = Values> {
+        std::iter::successors(self.first(), |values| self.after(values))
+    }
+
+    /// How many there are. Looks at every choice of the knobs that relations are about.
+    pub fn count(&self) -> u64 {
+        let bound = self
+            .axes
+            .iter()
+            .take_while(|axis| !FREE.contains(&axis.knob));
+        let bound = bound.count();
+        let free: u64 = self.axes[bound..]
+            .iter()
+            .map(|axis| axis.values.len() as u64)
+            .product();
+        let mut found = 0;
+        let mut at = self.next(Vec::new(), bound);
+        while let Some(mut values) = at {
+            found += 1;
+            at = match self.step(&mut values) {
+                true => self.next(values, bound),
+                false => None,
+            };
+        }
+        found * free
+    }
+
+    /// One of them, each as likely as any other, found within `draws` draws or else by
+    /// its number.
+    pub fn sample(&self, rng: &mut Rng, draws: usize) -> Option<Values> {
+        let draw = |rng: &mut Rng| {
+            let mut values = Vec::with_capacity(self.axes.len());
+            for axis in &self.axes {
+                values.push(*rng.choice(axis.values)?);
+                if !self.can_begin(&values) {
+                    return None;
+                }
+            }
+            Some(values)
+        };
+        if let Some(values) = (0..draws).find_map(|_| draw(rng)) {
+            return Some(values);
+        }
+        match self.count() {
+            0 => None,
+            count => self.iter().nth(rng.u64(0..count) as usize),
+        }
+    }
+
+    /// Chooses the first values that fit until `depth` knobs are chosen, going back
+    /// where none does.
+    fn next(&self, mut values: Values, depth: usize) -> Option<Values> {
+        loop {
+            if !self.can_begin(&values) {
+                if !self.step(&mut values) {
+                    return None;
+                }
+            } else if values.len() == depth {
+                return Some(values);
+            } else {
+                values.push(self.axes[values.len()].values[0]);
+            }
+        }
+    }
+
+    /// The next value of the last knob that has one.
+    fn step(&self, values: &mut Values) -> bool {
+        while let Some(last) = values.pop() {
+            let list = self.axes[values.len()].values;
+            let next = list.iter().position(|value| *value == last);
+            if let Some(value) = next.and_then(|at| list.get(at + 1)) {
+                values.push(*value);
+                return true;
+            }
+        }
+        false
+    }
+}
