@@ -2,11 +2,13 @@
 //!
 //! - [`plan`]: a plan as plain data, as pass pipeline and as JSON, and what must hold.
 //! - [`problem`]: what a plan is for.
+//! - [`archive`]: what was tried, kept in a file.
 //! - [`space`]: the values that knobs may take.
 //! - [`heuristic`]: the plan made from shapes and limits alone.
 //! - [`search`]: plans in order, by chance, or by what was learnt from those tried.
 //! - [`budget`]: when a run ends, and by which rule.
 
+pub mod archive;
 pub mod attempt;
 pub mod budget;
 pub mod device;

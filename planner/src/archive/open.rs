@@ -1,0 +1,311 @@
+//! Opening: where the file is, who else opens it, and what is done when it is no archive.
+//!
+//! A file that is corrupt, or of a newer program, is renamed to `*.corrupt-TIME` with
+//! its log, and an empty archive takes its place: compilation goes on, and whoever
+//! knows the file can look into it. Openers wait for one another at `*.lock`, so that
+//! of several programs one sets aside and the others find the new file. The page
+//! check reads the whole file: 0.1 s for 10 000 attempts.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    fs::{self, File, TryLockError},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use etcetera::BaseStrategy;
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+
+use super::{
+    Archive,
+    error::{ArchiveError, from_sql},
+    schema::{self, Content},
+};
+
+/// How an archive is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long to wait for other processes: 10 s.
+    pub patience: Duration,
+    /// Whether a missing archive is made: yes.
+    pub create: bool,
+    /// Bytes that the file may grow to; `None`: what the disk holds.
+    pub max_bytes: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(10),
+            create: true,
+            max_bytes: None,
+        }
+    }
+}
+
+/// An unusable file that was renamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Where it was, and an empty archive is now.
+    pub from: PathBuf,
+    /// Where it is.
+    pub to: PathBuf,
+    /// What was wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "archive '{}' cannot be used ({}); it is kept as '{}' and a new one is begun",
+            self.from.display(),
+            self.why.escape_debug(),
+            self.to.display()
+        )
+    }
+}
+
+/// `kforge/archive.sqlite` in the user's data folder: `$XDG_DATA_HOME` or
+/// `~/.local/share`; on macOS `~/Library/Application Support`.
+pub fn default_path() -> Result<PathBuf, ArchiveError> {
+    let base = etcetera::base_strategy::choose_native_strategy();
+    let base = base.map_err(|_| ArchiveError::NoFolder)?;
+    Ok(base.data_dir().join("kforge").join("archive.sqlite"))
+}
+
+enum Failure {
+    /// The file has to go.
+    Unusable(String),
+    /// SQLite's answer; another way of opening may help.
+    Sql(rusqlite::Error),
+    Other(ArchiveError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // Also a header with numbers that mean nothing, and values of odd types.
+            None
+            | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                Failure::Unusable(error.to_string())
+            }
+            _ => Failure::Sql(error),
+        }
+    }
+}
+
+pub(super) fn open(path: &Path, options: &Options) -> Result<Archive, ArchiveError> {
+    let here = path.try_exists().map_err(file("look for", path))?;
+    if !here && !options.create {
+        return Err(ArchiveError::Missing { path: path.into() });
+    }
+    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(file("make", folder))?;
+    }
+    let lock = lock(path, options.patience)?;
+    if !here && lock.is_none() && !path.exists() {
+        return Err(ArchiveError::ReadOnly { path: path.into() });
+    }
+    let mut warnings = Vec::new();
+    let connection = match connect(path, options) {
+        Err(Failure::Unusable(why)) => {
+            warnings.push(set_aside(path, why)?);
+            connect(path, options)
+        }
+        other => other,
+    };
+    let (connection, read_only) = connection.map_err(|failure| match failure {
+        Failure::Unusable(detail) => ArchiveError::Corrupt {
+            path: path.into(),
+            detail,
+        },
+        Failure::Sql(error) => from_sql(error, path, options.patience.as_secs_f64()),
+        Failure::Other(error) => error,
+    })?;
+    Ok(Archive {
+        connection,
+        path: path.into(),
+        patience: options.patience,
+        read_only,
+        warnings,
+    })
+}
+
+/// Only one at a time opens. `None` where nothing can be written, so nothing renamed.
+fn lock(path: &Path, patience: Duration) -> Result<Option<File>, ArchiveError> {
+    let name = with_suffix(path, ".lock");
+    let open = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&name);
+    let file = match open {
+        Ok(file) => file,
+        Err(error) if is_read_only(error.kind()) => return Ok(None),
+        Err(error) => return Err(self::file("open", &name)(error)),
+    };
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(ArchiveError::Locked {
+                    path: path.into(),
+                    seconds: patience.as_secs_f64(),
+                });
+            }
+            // Some network file systems have no locks: then openers are not kept apart.
+            // SQLite's own protocol still holds for the rows.
+            Err(TryLockError::Error(_)) => return Ok(Some(file)),
+        }
+    }
+}
+
+fn is_read_only(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// For writing if that may be, else for reading; the flag says which it became.
+fn connect(path: &Path, options: &Options) -> Result<(Connection, bool), Failure> {
+    let common = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let write = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let denied = |error: &rusqlite::Error| {
+        let code = error.sqlite_error_code();
+        use ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+        matches!(code, Some(CannotOpen | PermissionDenied | ReadOnly))
+    };
+    match Connection::open_with_flags(path, common | write)
+        .map_err(Failure::from)
+        .and_then(|connection| prepare(connection, path, options))
+    {
+        Err(Failure::Sql(error)) if denied(&error) && path.exists() => {}
+        other => return other,
+    }
+    let read = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    match Connection::open_with_flags(path, common | read)
+        .map_err(Failure::from)
+        .and_then(|connection| prepare(connection, path, options))
+    {
+        Err(Failure::Sql(error)) if denied(&error) => {}
+        other => return other,
+    }
+    // Without leave to make SQLite's shared memory file, a log cannot be read either.
+    let log = with_suffix(path, "-wal");
+    if fs::metadata(&log).is_ok_and(|it| it.len() > 0) {
+        return Err(Failure::Other(ArchiveError::ReadOnly { path: path.into() }));
+    }
+    let Some(uri) = immutable(path) else {
+        return Err(Failure::Other(ArchiveError::ReadOnly { path: path.into() }));
+    };
+    let connection = Connection::open_with_flags(uri, common | read | OpenFlags::SQLITE_OPEN_URI)?;
+    prepare(connection, path, options)
+}
+
+/// The file as one that nobody changes, in SQLite's URI form.
+fn immutable(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    let mut uri = String::from("file:");
+    for byte in path.to_str()?.bytes() {
+        match byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            true => uri.push(char::from(byte)),
+            false => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    Some(uri + "?immutable=1")
+}
+
+fn prepare(
+    mut connection: Connection,
+    path: &Path,
+    options: &Options,
+) -> Result<(Connection, bool), Failure> {
+    connection.busy_timeout(options.patience)?;
+    // The file may come from anywhere: nothing in it may run.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let read_only = connection.is_readonly("main")?;
+    match schema::inspect(&connection)? {
+        Content::Archive => {}
+        Content::Empty if read_only => {
+            return Err(Failure::Other(ArchiveError::ReadOnly { path: path.into() }));
+        }
+        Content::Empty => schema::create(&mut connection)?,
+        Content::Foreign => {
+            return Err(Failure::Other(ArchiveError::Foreign { path: path.into() }));
+        }
+        Content::Unusable(why) => return Err(Failure::Unusable(why)),
+    }
+    if !read_only {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        if let Some(bytes) = options.max_bytes {
+            let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+            connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        }
+    }
+    Ok((connection, read_only))
+}
+
+/// Renames the file and its log. The log goes first: a log without its file would be
+/// deleted, a file without its log is only older.
+fn set_aside(path: &Path, why: String) -> Result<SetAside, ArchiveError> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |it| it.as_secs());
+    let mut to = with_suffix(path, &format!(".corrupt-{seconds}"));
+    for count in 1.. {
+        if !to.exists() && !with_suffix(&to, "-wal").exists() {
+            break;
+        }
+        to = with_suffix(path, &format!(".corrupt-{seconds}-{count}"));
+    }
+    for suffix in ["-wal", "-shm", ""] {
+        let (from, to) = (with_suffix(path, suffix), with_suffix(&to, suffix));
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !suffix.is_empty() => {}
+            Err(error) if is_read_only(error.kind()) => {
+                return Err(ArchiveError::Corrupt {
+                    path: path.into(),
+                    detail: why,
+                });
+            }
+            other => other.map_err(file("set aside", &from))?,
+        }
+    }
+    Ok(SetAside {
+        from: path.into(),
+        to,
+        why,
+    })
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+pub(super) fn file(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> ArchiveError {
+    let path = path.to_owned();
+    move |source| ArchiveError::File {
+        action,
+        path,
+        source,
+    }
+}

@@ -1,0 +1,337 @@
+//! One row: what is written for an attempt, and when a row that is read may be believed.
+//!
+//! A row is three JSON texts (key, attempt, evidence) and the hash of all three. The
+//! hash finds accidents, not forgers: whoever writes a file can hash what he wrote. So
+//! a row is also held against what the program itself demands of an attempt, and what
+//! comes out is a proposal that the caller verifies again on its device.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    key::{self, Key},
+    shaders,
+};
+use crate::{
+    attempt::{Attempt, Outcome},
+    plan::{Plan, Provenance, Violation, check},
+};
+
+/// Bytes of each JSON text of a row; an attempt at a hundred ops has 40 KiB.
+pub(super) const MAX_TEXT: usize = 4 << 20;
+/// The end of the year 9999, in seconds since 1970.
+const MAX_TIME: u64 = 253_402_300_799;
+/// The levels that a verdict can list.
+const LEVELS: [&str; 5] = ["L0", "L1", "L2", "L3", "L4"];
+
+/// An attempt as it is handed in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What the evidence holds for.
+    pub key: Key,
+    /// The plan and what became of it.
+    pub attempt: Attempt,
+    /// When, in seconds since 1970.
+    pub created: u64,
+    /// Seed of the inputs it was checked with.
+    pub seed: u64,
+    /// Interquartile range of the times by their median; only beside a time.
+    pub spread: Option<f64>,
+    /// The kernels it was compiled to.
+    pub shaders: Vec<Shader>,
+}
+
+/// One kernel's shader text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shader {
+    /// The kernel's entry point.
+    pub kernel: String,
+    /// Its WGSL.
+    pub wgsl: String,
+}
+
+/// An intact row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Entry {
+    /// Hash of all that follows: the row's name.
+    pub hash: String,
+    /// What the evidence holds for.
+    pub key: Key,
+    /// The plan and what became of it.
+    pub attempt: Attempt,
+    /// When and how it was tried.
+    pub evidence: Evidence,
+}
+
+/// When and how an attempt was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// When, in seconds since 1970.
+    pub created: u64,
+    /// Seed of the inputs.
+    pub seed: u64,
+    /// Interquartile range of the times by their median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
+    /// Its kernels.
+    pub shaders: Vec<ShaderRef>,
+}
+
+/// A kernel by the hash of its shader text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShaderRef {
+    /// The kernel's entry point.
+    pub kernel: String,
+    /// Hash of its WGSL.
+    pub hash: String,
+}
+
+/// Why a row is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damage {
+    /// The hash is not that of the texts.
+    HashMismatch,
+    /// A text is missing, too long or not what it should be.
+    Unreadable,
+    /// A column that searches use disagrees with the texts.
+    ColumnMismatch,
+    /// The outcome cannot be: a time that is not positive, a level that is none.
+    ImpossibleVerdict,
+    /// The plan passes no check: it was never run, whatever the row says.
+    ImpossiblePlan,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Damage::HashMismatch => "hash-mismatch",
+            Damage::Unreadable => "unreadable",
+            Damage::ColumnMismatch => "column-mismatch",
+            Damage::ImpossibleVerdict => "impossible-verdict",
+            Damage::ImpossiblePlan => "impossible-plan",
+        })
+    }
+}
+
+/// The texts of a row with their hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub hash: String,
+    pub key: String,
+    pub attempt: String,
+    pub evidence: String,
+}
+
+/// What searches use, made from the texts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Columns {
+    pub digest: String,
+    pub signature: String,
+    pub kernel: String,
+    pub workload: String,
+    pub device: String,
+    pub attempt_id: String,
+    pub created: i64,
+    pub verified: bool,
+    pub reason: Option<String>,
+    pub ms: Option<f64>,
+    pub plan: String,
+}
+
+impl Row {
+    pub(super) fn new(key: String, attempt: String, evidence: String) -> Self {
+        let mut row = Self {
+            hash: String::new(),
+            key,
+            attempt,
+            evidence,
+        };
+        row.hash = row.hash_of_texts();
+        row
+    }
+
+    fn hash_of_texts(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for text in [&self.key, &self.attempt, &self.evidence] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The entry, if the row is intact and possible.
+    pub(super) fn decode(&self) -> Result<Entry, Damage> {
+        let texts = [&self.key, &self.attempt, &self.evidence];
+        if texts.iter().any(|text| text.len() > MAX_TEXT) {
+            return Err(Damage::Unreadable);
+        }
+        if self.hash != self.hash_of_texts() {
+            return Err(Damage::HashMismatch);
+        }
+        let unreadable = |_| Damage::Unreadable;
+        let entry = Entry {
+            hash: self.hash.clone(),
+            key: serde_json::from_str(&self.key).map_err(unreadable)?,
+            attempt: serde_json::from_str(&self.attempt).map_err(unreadable)?,
+            evidence: serde_json::from_str(&self.evidence).map_err(unreadable)?,
+        };
+        judge(&entry).map_err(|(damage, _)| damage)?;
+        Ok(entry)
+    }
+}
+
+impl Entry {
+    pub(super) fn columns(&self, row: &Row) -> Columns {
+        let (verified, reason) = match &self.attempt.outcome {
+            Outcome::Verified { .. } => (true, None),
+            Outcome::Refused { reason, .. } => (false, Some(reason.clone())),
+        };
+        Columns {
+            digest: key::digest(&row.key),
+            signature: self.key.signature(),
+            kernel: self.key.kernel(),
+            workload: self.key.problem.workload.clone(),
+            device: self.key.adapter.name.clone(),
+            attempt_id: self.attempt.id.clone(),
+            created: i64::try_from(self.evidence.created).unwrap_or(i64::MAX),
+            verified,
+            reason,
+            ms: self.attempt.ms(),
+            plan: plan_digest(&self.attempt.plan),
+        }
+    }
+
+    /// The baseline's time by its own, if it passed.
+    pub fn speedup(&self) -> Option<f64> {
+        match self.attempt.outcome {
+            Outcome::Verified { speedup, .. } => Some(speedup),
+            Outcome::Refused { .. } => None,
+        }
+    }
+}
+
+impl Record {
+    /// The row, or what keeps it out of the archive.
+    pub(super) fn encode(&self) -> Result<(Row, Entry), String> {
+        let longest = self.shaders.iter().map(|shader| shader.wgsl.len()).max();
+        if let Some(bytes) = longest.filter(|bytes| *bytes > shaders::MAX_BYTES) {
+            let limit = shaders::MAX_BYTES;
+            return Err(format!("a shader of {bytes} bytes, the limit is {limit}"));
+        }
+        let references = self.shaders.iter().map(|shader| ShaderRef {
+            kernel: shader.kernel.clone(),
+            hash: shader.hash(),
+        });
+        let evidence = Evidence {
+            created: self.created,
+            seed: self.seed,
+            spread: self.spread,
+            shaders: references.collect(),
+        };
+        let mut entry = Entry {
+            hash: String::new(),
+            key: self.key.clone(),
+            attempt: self.attempt.clone(),
+            evidence,
+        };
+        // Judged first: JSON has no word for NaN.
+        judge(&entry).map_err(|(_, message)| message)?;
+        let json = |error: serde_json::Error| error.to_string();
+        let attempt = serde_json::to_string(&entry.attempt).map_err(json)?;
+        let evidence = serde_json::to_string(&entry.evidence).map_err(json)?;
+        let row = Row::new(entry.key.text(), attempt, evidence);
+        entry.hash = row.hash.clone();
+        for text in [&row.key, &row.attempt, &row.evidence] {
+            if text.len() > MAX_TEXT {
+                return Err(format!("{} bytes, the limit is {MAX_TEXT}", text.len()));
+            }
+        }
+        Ok((row, entry))
+    }
+}
+
+impl Shader {
+    /// The hash that names its text.
+    pub fn hash(&self) -> String {
+        blake3::hash(self.wgsl.as_bytes()).to_hex().to_string()
+    }
+}
+
+/// What a plan does, whoever proposed it: equal for attempts at the same plan.
+fn plan_digest(plan: &Plan) -> String {
+    let plan = Plan {
+        provenance: Provenance::default(),
+        problem: None,
+        ..plan.clone()
+    };
+    let text = serde_json::to_string(&plan).unwrap_or_default();
+    key::digest(&text)
+}
+
+/// What must hold of every attempt, on its way in and on its way out.
+fn judge(entry: &Entry) -> Result<(), (Damage, String)> {
+    let impossible = |message: String| Err((Damage::ImpossibleVerdict, message));
+    let Entry {
+        key,
+        attempt,
+        evidence,
+        ..
+    } = entry;
+    let plain = |text: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        (1..=64).contains(&text.len()) && text.chars().all(allowed)
+    };
+    if !plain(&attempt.id) {
+        return impossible("its id is not 1 to 64 letters, digits, '.', '_' and '-'".into());
+    }
+    if evidence.created > MAX_TIME {
+        return impossible(format!("created at {}, after {MAX_TIME}", evidence.created));
+    }
+    match &attempt.outcome {
+        Outcome::Refused { reason, .. } => {
+            if !plain(reason) {
+                return impossible("the reason of its refusal is not kebab-case".into());
+            }
+            if evidence.spread.is_some() {
+                return impossible("it was refused, and has a spread of times".into());
+            }
+            // What was refused may break every rule: that can be why.
+            Ok(())
+        }
+        Outcome::Verified {
+            ms,
+            speedup,
+            levels,
+            worst_ratio,
+        } => {
+            for (name, value) in [("ms", *ms), ("speedup", *speedup)] {
+                if !(value.is_finite() && value > 0.0) {
+                    return impossible(format!("{name} is {value}, expected more than 0"));
+                }
+            }
+            if !(0.0..=1.0).contains(worst_ratio) {
+                let message = format!("passed with worst_ratio {worst_ratio}, expected 0 to 1");
+                return impossible(message);
+            }
+            let known = |level: &String| LEVELS.contains(&level.as_str());
+            if levels.is_empty() || !levels.iter().all(known) {
+                return impossible(format!("levels {levels:?}, expected some of {LEVELS:?}"));
+            }
+            if let Some(spread) = evidence.spread
+                && !(spread.is_finite() && spread >= 0.0)
+            {
+                return impossible(format!("spread is {spread}, expected 0 or more"));
+            }
+            if attempt.plan.target != key.adapter.target {
+                let message = "its plan is for another target than its key".into();
+                return Err((Damage::ImpossiblePlan, message));
+            }
+            check(&attempt.plan, Some(&key.problem))
+                .map_err(|violations| (Damage::ImpossiblePlan, Violation::list(&violations)))
+        }
+    }
+}
