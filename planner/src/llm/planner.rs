@@ -170,11 +170,12 @@ impl LlmPlanner {
             target_speedup: self.material.target_speedup,
         };
         let messages = prompt::messages(&parts, self.config.limits.prompt_tokens)?;
+        let schema = schema::schema(&hidden, &baseline.passes);
         let tried = history.iter().map(|attempt| attempt.plan.id()).collect();
         let mut empty = baseline;
         empty.passes.clear();
         Ok(Task {
-            schema: schema::schema(&hidden),
+            schema,
             names,
             hidden,
             empty,

@@ -9,8 +9,11 @@ use kforge_dialect::pass::{OptionDef, OptionKind};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    plan::catalog::{self, Known},
-    problem::Problem,
+    plan::{
+        Step,
+        catalog::{self, Known},
+    },
+    problem::{PlannedOp, Problem},
     space,
 };
 
@@ -44,18 +47,40 @@ pub(super) fn values(problem: &Problem, pass: &str, knob: &str) -> Option<&'stat
         .map(|axis| axis.1)
 }
 
-/// The smallest and the largest integer that a knob is offered with.
-pub(super) fn range(problem: &Problem, pass: &str, knob: &str) -> (i64, i64) {
-    match values(problem, pass, knob) {
-        Some([first, .., last]) => (*first, *last),
-        _ => (0, MOST),
+/// The smallest and the largest integer that a knob is offered with: the usual values
+/// and those of the heuristic.
+pub(super) fn range(problem: &Problem, baseline: &[Step], pass: &str, knob: &str) -> (i64, i64) {
+    let Some([first, .., last]) = values(problem, pass, knob) else {
+        return (0, MOST);
+    };
+    let steps = baseline.iter().filter(|step| step.pass == pass);
+    let given = steps.filter_map(|step| step.integer(knob));
+    given.fold((*first, *last), |(least, most), value| {
+        (least.min(value), most.max(value))
+    })
+}
+
+/// The names of ops of the same shape, which layers repeat and which one step can
+/// schedule; groups of two and more.
+pub(super) fn groups(problem: &Problem) -> Vec<Vec<&str>> {
+    let mut groups: Vec<(&PlannedOp, Vec<&str>)> = Vec::new();
+    for op in &problem.ops {
+        let same = |it: &PlannedOp| {
+            (it.shape, &it.made_by, &it.gone_after) == (op.shape, &op.made_by, &op.gone_after)
+        };
+        match groups.iter_mut().find(|(first, _)| same(first)) {
+            Some((_, names)) => names.push(&op.name),
+            None => groups.push((op, vec![&op.name])),
+        }
     }
+    let names = groups.into_iter().map(|(_, names)| names);
+    names.filter(|names| names.len() > 1).collect()
 }
 
 /// The schema of an answer for a problem under hidden names.
-pub(super) fn schema(problem: &Problem) -> Value {
+pub(super) fn schema(problem: &Problem, baseline: &[Step]) -> Value {
     let steps: Vec<Value> = passes(problem)
-        .map(|(name, pass)| step(problem, name, pass))
+        .map(|(name, pass)| step(problem, baseline, name, pass))
         .collect();
     object(vec![(
         "passes",
@@ -63,7 +88,7 @@ pub(super) fn schema(problem: &Problem) -> Value {
     )])
 }
 
-fn step(problem: &Problem, name: &'static str, pass: Known) -> Value {
+fn step(problem: &Problem, baseline: &[Step], name: &'static str, pass: Known) -> Value {
     let mut fields = vec![("pass", json!({ "type": "string", "enum": [name] }))];
     if pass.takes_op() {
         fields.push(("op", op(problem, name)));
@@ -73,7 +98,7 @@ fn step(problem: &Problem, name: &'static str, pass: Known) -> Value {
         .into_iter()
         .filter_map(|(knob, _)| pass.option(knob));
     let knobs: Vec<_> = options
-        .map(|option| (option.name, knob(problem, name, option)))
+        .map(|option| (option.name, knob(problem, baseline, name, option)))
         .collect();
     if !knobs.is_empty() {
         fields.push(("knobs", object(knobs)));
@@ -81,32 +106,36 @@ fn step(problem: &Problem, name: &'static str, pass: Known) -> Value {
     object(fields)
 }
 
-/// The names of the ops that a pass fits, or null for all of them.
+/// The names of the ops that a pass fits, alone and for each group of the same shape,
+/// or null for all of them.
 fn op(problem: &Problem, pass: &str) -> Value {
-    let fitting = problem
-        .ops
-        .iter()
-        .filter(|op| !is_schedule(pass) || op.shape.pass() == pass);
-    let mut names: Vec<Value> = Vec::new();
-    for op in fitting {
-        let name = Value::from(op.name.as_str());
-        if !names.contains(&name) {
-            names.push(name);
+    let fits = |name: &str| {
+        let named = problem.ops.iter().filter(|op| op.name == name);
+        let mut shapes = named.map(|op| op.shape);
+        !is_schedule(pass) || shapes.any(|shape| shape.pass() == pass)
+    };
+    let mut names: Vec<String> = Vec::new();
+    for op in problem.ops.iter().filter(|op| fits(&op.name)) {
+        if !names.contains(&op.name) {
+            names.push(op.name.clone());
         }
     }
+    let groups = groups(problem).into_iter();
+    names.extend(groups.filter(|it| fits(it[0])).map(|it| it.join("+")));
     if names.len() > MAX_NAMES {
         return json!({ "type": ["string", "null"] });
     }
+    let mut names: Vec<Value> = names.into_iter().map(Value::from).collect();
     names.push(Value::Null);
     json!({ "type": ["string", "null"], "enum": names })
 }
 
-fn knob(problem: &Problem, pass: &str, option: &OptionDef) -> Value {
+fn knob(problem: &Problem, baseline: &[Step], pass: &str, option: &OptionDef) -> Value {
     let fixed = catalog::is_fixed(pass, option.name);
     match option.kind {
         OptionKind::Integer(default) if fixed => json!({ "type": "integer", "enum": [default] }),
         OptionKind::Integer(_) => {
-            let (least, most) = range(problem, pass, option.name);
+            let (least, most) = range(problem, baseline, pass, option.name);
             json!({ "type": "integer", "minimum": least, "maximum": most })
         }
         OptionKind::Bool(default) if fixed => json!({ "type": "boolean", "enum": [default] }),

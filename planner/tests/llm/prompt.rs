@@ -1,7 +1,7 @@
 //! What a model is shown: one whole prompt, and what is left out.
 
 use kforge_planner::{
-    Attempt, Outcome,
+    Attempt, Outcome, heuristic,
     llm::{LlmPlanner, Material, program_text},
     plan::{Knob, Plan},
 };
@@ -171,6 +171,32 @@ fn a_prompt_stays_within_its_tokens() {
     }
     let error = with_limit(500).prompt(&problem(), &gpu(), &[]).unwrap_err();
     assert!(error.to_string().contains("the limit is 500"), "{error}");
+}
+
+/// Layers repeat: what is said of one op is said once for all of the same shape.
+#[test]
+fn ops_of_one_shape_are_spoken_of_together() {
+    let mut problem = problem();
+    for index in 0..60 {
+        let mut op = problem.ops[0].clone();
+        op.name = format!("layer{index}");
+        problem.ops.push(op);
+    }
+    let plan = heuristic::propose(&problem, &gpu());
+    assert!(plan.passes.len() > 60);
+    let (planner, _) = scripted(&[]);
+    let history = [refused(plan.clone(), "compile", "no")];
+    let messages = planner.prompt(&problem, &gpu(), &history).unwrap();
+    let text = &messages[1].content;
+    assert_eq!(text.matches("op0+op3+op4").count(), 2, "{text}");
+    let (_, example) = text.split_once("the heuristic's\n").unwrap();
+    let example = example.lines().next().unwrap();
+    let (mut planner, requests) = scripted(&[crate::completion(example)]);
+    let answer = planner.ask(&problem, &gpu(), &[]);
+    assert_eq!(answer.warning, None);
+    assert!(answer.plan.passes.len() < 10);
+    let schema = requests.borrow()[0]["response_format"].to_string();
+    assert!(schema.contains("\"op0+op3+op4"), "{schema}");
 }
 
 #[test]
