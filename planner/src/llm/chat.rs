@@ -64,7 +64,7 @@ pub(super) fn request(
 struct Completion {
     choices: Vec<Choice>,
     #[serde(default)]
-    usage: Option<Usage>,
+    usage: Value,
 }
 
 #[derive(Deserialize)]
@@ -82,12 +82,6 @@ struct Said {
     refusal: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Usage {
-    #[serde(default)]
-    total_tokens: Option<u64>,
-}
-
 /// What a model said.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -103,8 +97,14 @@ pub(super) fn read(request: &str, body: &[u8]) -> Result<Reply, LlmError> {
     let malformed = |reason: String| LlmError::Envelope {
         reason: printable(&reason, 200),
     };
-    let completion: Completion =
-        serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
+    let completion: Completion = serde_json::from_slice(body).map_err(|error| {
+        // Some servers report errors with a 200.
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        match value["error"].is_null() {
+            true => malformed(error.to_string()),
+            false => malformed(format!("it is an error: {}", error_message(body))),
+        }
+    })?;
     let choice = completion.choices.into_iter().next();
     let choice = choice.ok_or_else(|| malformed("it has no choice".into()))?;
     let finish = choice.finish_reason.unwrap_or_default();
@@ -117,7 +117,9 @@ pub(super) fn read(request: &str, body: &[u8]) -> Result<Reply, LlmError> {
         return Err(LlmError::Declined { reason });
     }
     let content = choice.message.content.unwrap_or_default();
-    let stated = completion.usage.and_then(|usage| usage.total_tokens);
+    // A server's word, unless it has none.
+    let stated = completion.usage["total_tokens"].as_u64();
+    let stated = stated.filter(|tokens| *tokens > 0);
     let tokens = stated.unwrap_or_else(|| tokens(request) + tokens(&content));
     Ok(Reply {
         content,

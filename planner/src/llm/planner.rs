@@ -16,13 +16,15 @@ use super::{
 use crate::{
     attempt::Attempt,
     check, heuristic,
-    plan::{Plan, Provenance, Step},
+    plan::{Plan, Provenance, Step, Violation},
     problem::Problem,
     propose::{Propose, ProposeError},
 };
 
 /// Bytes of a refused reply that are quoted back.
 const MAX_QUOTED: usize = 8192;
+/// Characters of a violation that are quoted.
+const MAX_VIOLATION: usize = 300;
 
 /// What a model may be shown beyond problem, device and history.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -238,7 +240,7 @@ impl LlmPlanner {
         check(&hidden, Some(&task.hidden)).map_err(Refusal::Check)?;
         let steps: Vec<Step> = steps.iter().map(|it| task.names.own_step(it)).collect();
         let mut plan = task.plan(&steps, problem);
-        check(&plan, Some(problem)).map_err(Refusal::Check)?;
+        check(&plan, Some(problem)).map_err(|violations| task.hide(violations))?;
         let id = plan.id();
         if let Some(index) = task.tried.iter().position(|tried| *tried == id) {
             return Err(Refusal::Known { number: index + 1 });
@@ -273,6 +275,15 @@ impl Task {
         plan.problem = Some(problem.clone());
         plan.complete();
         plan
+    }
+
+    /// Violations as the model may be told them.
+    fn hide(&self, violations: Vec<Violation>) -> Refusal {
+        let hidden = violations.into_iter().map(|it| Violation {
+            message: self.names.message(&it.message, MAX_VIOLATION),
+            ..it
+        });
+        Refusal::Check(hidden.collect())
     }
 
     /// Adds what was answered and why that is no plan.

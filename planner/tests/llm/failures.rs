@@ -10,6 +10,9 @@ use crate::{
     server::{Does, Server},
 };
 
+/// Longer than any answer takes.
+const PATIENT: Duration = Duration::from_secs(60);
+
 fn good() -> Does {
     Does::Reply(200, "", completion(&answer().to_string()))
 }
@@ -19,12 +22,12 @@ fn status(status: u16, headers: &'static str) -> Does {
     Does::Reply(status, headers, body.to_string())
 }
 
-/// A planner that waits for 300 ms at most, and the pauses it would make.
-fn planner(server: &Server) -> (LlmPlanner, Rc<RefCell<Vec<Duration>>>) {
+/// A planner that waits for an answer so long, and the pauses it would make.
+fn planner(server: &Server, total: Duration) -> (LlmPlanner, Rc<RefCell<Vec<Duration>>>) {
     let config = config(&server.endpoint());
     let timeouts = Timeouts {
         connect: Duration::from_secs(2),
-        total: Duration::from_millis(300),
+        total,
     };
     let http = Http::new(&config, timeouts).unwrap();
     let (pauses, slept) = pauses();
@@ -34,7 +37,7 @@ fn planner(server: &Server) -> (LlmPlanner, Rc<RefCell<Vec<Duration>>>) {
 /// What comes of a script, with the seconds of the pauses and the number of requests.
 fn outcome(script: Vec<Does>) -> (Answer, Vec<f64>, usize) {
     let server = Server::start(script);
-    let (mut planner, slept) = planner(&server);
+    let (mut planner, slept) = planner(&server, PATIENT);
     let answer = planner.ask(&problem(), &gpu(), &[]);
     let seconds = slept.borrow().iter().map(Duration::as_secs_f64).collect();
     (answer, seconds, server.requests().len())
@@ -52,7 +55,7 @@ fn falls_back(answer: &Answer, why: &str) {
 fn a_refused_key_ends_the_asking() {
     for code in [401, 403] {
         let server = Server::start(vec![status(code, ""), good()]);
-        let (mut planner, _) = planner(&server);
+        let (mut planner, _) = planner(&server, PATIENT);
         for _ in 0..2 {
             let answer = planner.ask(&problem(), &gpu(), &[]);
             let why = format!(
@@ -127,7 +130,7 @@ fn a_redirect_is_not_followed() {
 fn slow_servers_are_left_within_the_limit() {
     for slow in [|| Does::Silent, || Does::Drip] {
         let server = Server::start(vec![slow(), slow(), slow()]);
-        let (mut planner, slept) = planner(&server);
+        let (mut planner, slept) = planner(&server, Duration::from_millis(300));
         let answer = planner.ask(&problem(), &gpu(), &[]);
         // The second and third attempt wait in the line of a server that is still busy.
         falls_back(
@@ -161,7 +164,7 @@ fn broken_connections_are_tried_again() {
 #[test]
 fn nobody_there_is_said() {
     let server = Server::start(Vec::new());
-    let (mut planner, slept) = planner(&server);
+    let (mut planner, slept) = planner(&server, PATIENT);
     let answer = planner.ask(&problem(), &gpu(), &[]);
     falls_back(&answer, "127.0.0.1 cannot be reached");
     assert_eq!(slept.borrow().len(), 2);
@@ -190,6 +193,10 @@ fn what_is_no_completion_is_said() {
         ("<html>busy</html>", "expected value"),
         ("{\"choices\": []}", "it has no choice"),
         ("{\"choices\": 3}", "invalid type"),
+        (
+            "{\"error\": {\"message\": \"busy\"}}",
+            "it is an error: busy",
+        ),
         (
             "{\"choices\": [{\"message\": {\"content\": [1]}}]}",
             "invalid type",
@@ -222,6 +229,24 @@ fn a_model_that_declines_is_not_asked_to_repair() {
     let cut = with(json!({"content": "{\"passes\": []}"}), "length");
     let (answer, _, requests) = outcome(vec![Does::Reply(200, "", cut), good()]);
     assert_eq!((answer.warning, requests), (None, 2));
+}
+
+#[test]
+fn a_server_that_counts_no_tokens_is_counted_for() {
+    for usage in [
+        json!(null),
+        json!({"total_tokens": 0}),
+        json!({"total_tokens": -5}),
+        json!("x"),
+    ] {
+        let message = json!({"content": answer().to_string()});
+        let body = json!({"choices": [{"message": message}], "usage": usage}).to_string();
+        let server = Server::start(vec![Does::Reply(200, "", body)]);
+        let (mut planner, _) = planner(&server, PATIENT);
+        assert_eq!(planner.ask(&problem(), &gpu(), &[]).warning, None);
+        let tokens = planner.tokens();
+        assert!((1_000..10_000).contains(&tokens), "{tokens}");
+    }
 }
 
 #[test]

@@ -137,12 +137,13 @@ fn nothing_that_the_user_named_is_shown() {
 
 #[test]
 fn a_prompt_stays_within_its_tokens() {
+    let shown = material();
     let with_limit = |limit: u64| {
         let mut config = config("http://127.0.0.1:9/v1");
         config.limits.prompt_tokens = limit;
         let none = kforge_planner::llm::Replay::read("{\"transcript\":1}").unwrap();
         let mut planner = LlmPlanner::new(config, Box::new(none), pauses().0);
-        planner.show(material());
+        planner.show(shown.clone());
         planner
     };
     let history: Vec<Attempt> = (0..200)
@@ -166,9 +167,22 @@ fn a_prompt_stays_within_its_tokens() {
         );
         assert!(text.contains("#200 refused"), "so is the latest");
         let all = limit == 100_000;
+        assert_eq!(
+            text.contains("func.func @k0"),
+            all || limit == 6_000,
+            "{limit}"
+        );
         assert_eq!(text.contains("#1 refused"), all, "{limit}");
         assert_eq!(!text.contains("attempts are left out"), all, "{limit}");
     }
+    let fits = |limit: &u64| with_limit(*limit).prompt(&problem(), &gpu(), &[]).is_ok();
+    let least = (500..3_000).find(fits).unwrap();
+    let messages = with_limit(least).prompt(&problem(), &gpu(), &[]).unwrap();
+    assert!(
+        messages[1]
+            .content
+            .contains("## Program\nleft out: too long")
+    );
     let error = with_limit(500).prompt(&problem(), &gpu(), &[]).unwrap_err();
     assert!(error.to_string().contains("the limit is 500"), "{error}");
 }
