@@ -283,7 +283,7 @@ impl Family<'_> {
     }
 
     /// Zeros and absent keys, one in four; key 0 stays visible in every row, except that
-    /// `ConstantRows` masks the whole first row. `Outliers` adds finite values to the mix.
+    /// `ConstantRows` masks the whole first row and the last. `Outliers` adds finite values to the mix.
     fn mask(&self, i: usize) -> f64 {
         let absent = match self.ty.dtype {
             DType::F16 => -6e4,
@@ -292,7 +292,9 @@ impl Family<'_> {
             _ => -1e9,
         };
         let keys = self.ty.shape.last().copied().unwrap_or(1).max(1);
-        if self.values == Values::ConstantRows && i < keys {
+        // The first row, and the last, which sees keys also where the op is causal.
+        let is_edge = i < keys || i + keys >= self.ty.elements();
+        if self.values == Values::ConstantRows && is_edge {
             return absent;
         }
         match self.bits(i) % 8 {

@@ -39,7 +39,9 @@ pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use timer::Timer;
 pub use verdict::{Check, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
 
-use kforge_oracle::{CompareOptions, Level, Values, compare_programs, generate, standard_cases};
+use kforge_oracle::{
+    CompareOptions, Comparison, Level, Values, compare_programs, generate, standard_cases,
+};
 use kforge_runtime::{Device, ExecOptions};
 
 /// How thorough the gate is.
@@ -135,6 +137,7 @@ fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
         }
         return;
     }
+    let mut decided = false;
     for (values, salt) in options.value_cases() {
         let inputs = match generate(
             &subject.function.program,
@@ -154,13 +157,19 @@ fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
             }
         };
         match compare_programs(&subject.function.program, composed, &inputs) {
-            Ok(equivalence) if equivalence.equal => verdict.pass_program(name, values),
+            Ok(equivalence) if equivalence.equal => {
+                decided = true;
+                verdict.pass_program(name, values);
+            }
             Ok(equivalence) => {
-                let text = equivalence
-                    .outputs
-                    .iter()
-                    .find(|output| !output.passed)
-                    .map_or_else(String::new, verdict::describe);
+                // Where no element is decided, as for the root of a negative number,
+                // the case says nothing for or against.
+                let refused =
+                    |output: &&Comparison| !output.passed && output.undecided < output.elements;
+                let Some(output) = equivalence.outputs.iter().find(refused) else {
+                    continue;
+                };
+                let text = verdict::describe(output);
                 let detail =
                     format!("the kernels' programs together differ from the reference: {text}");
                 verdict.refuse(name, Scope::Program, Some(values), Reason::Program, detail);
@@ -177,5 +186,9 @@ fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
                 return;
             }
         }
+    }
+    if !decided {
+        let detail = "no case decides whether the kernels' programs are the reference".to_owned();
+        verdict.refuse(name, Scope::Program, None, Reason::Undecided, detail);
     }
 }

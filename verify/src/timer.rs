@@ -129,8 +129,8 @@ impl<'s> Timer<'s> {
             Poison::Nan,
             self.options.timeout_ms,
         )?;
-        decided |= hold(function, &mut self.sets[after], &outputs, &self.options)
-            .map_err(after_timing)?;
+        decided |=
+            hold(function, &mut self.sets[after], &outputs, &self.options).map_err(after_timing)?;
         if !decided {
             return Err(Refusal::new(
                 Reason::Undecided,

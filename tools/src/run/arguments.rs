@@ -1,12 +1,13 @@
 //! The command line.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use kforge_oracle::Level;
 use kforge_runtime::DeviceChoice;
 
 use super::Failure;
+use crate::measure::Settings;
 
 /// Run an MLIR module or a kforge package on a device.
 ///
@@ -72,6 +73,16 @@ pub(super) struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
     time: Option<u32>,
+    /// Verify and time every candidate in the folder, each in a child process with a
+    /// deadline; --time says how often (10), --json prints a line of JSON for each
+    #[arg(long, conflicts_with_all = ["entry", "values", "sizes", "weights", "out_dir", "package_dir", "check"])]
+    pub(super) measure: bool,
+    /// Longest a candidate of --measure may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    deadline: u64,
+    /// The child of --measure: folders on standard input, JSON on standard output
+    #[arg(long, hide = true)]
+    pub(super) measure_worker: bool,
     /// Print a report as JSON instead of a summary
     #[arg(long)]
     pub(super) json: bool,
@@ -108,6 +119,18 @@ impl Arguments {
 
     pub(super) fn repeats(&self) -> Option<usize> {
         self.time.map(|repeats| repeats as usize)
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        let default = Settings::default();
+        Settings {
+            device: self.device.clone(),
+            repeats: self.repeats().unwrap_or(default.repeats),
+            full: self.cases == "full",
+            seed: self.seed,
+            native: self.allow_native_code,
+            deadline: Duration::from_secs(self.deadline),
+        }
     }
 
     pub(super) fn sizes(&self) -> Result<BTreeMap<String, i64>, Failure> {

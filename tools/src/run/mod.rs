@@ -30,6 +30,7 @@ use kforge_runtime::{
 };
 use kforge_verify::{Subject, Timer};
 
+use crate::measure::{CandidateError, Worker, measure_all};
 use arguments::Arguments;
 use failure::Failure;
 
@@ -57,6 +58,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.measure_worker {
+        let (device, settings) = (arguments.device()?, arguments.settings());
+        return crate::measure::work(device, &settings).map_err(Failure::Output);
+    }
+    if arguments.measure {
+        return measure(arguments);
+    }
     // Before minutes of verification, not after them.
     if let Some(folder) = &arguments.out_dir {
         output::prepare(folder)?;
@@ -158,6 +166,22 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Measures candidates: a line each, refused ones included.
+fn measure(arguments: &Arguments) -> Result<(), Failure> {
+    arguments.device()?;
+    let program = std::env::current_exe().map_err(Failure::Output)?;
+    let mut worker = Worker::new(program, arguments.settings());
+    let input = |error: CandidateError| Failure::Input(error.to_string());
+    measure_all(&arguments.input, &mut worker, |measured| {
+        let line = match arguments.json {
+            true => serde_json::to_string(measured)?,
+            false => measured.to_string(),
+        };
+        writeln!(std::io::stdout(), "{line}")
+    })
+    .map_err(input)
+}
+
 fn milliseconds(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
@@ -170,7 +194,7 @@ struct Loaded {
     /// The module, if there was one: its object for a package that is to be kept,
     /// its knobs for other shapes.
     #[cfg(feature = "mlir")]
-    module: Option<lower::Lowered>,
+    module: Option<crate::compile::Compiled>,
 }
 
 impl Loaded {
@@ -178,7 +202,7 @@ impl Loaded {
     fn subject(&self, entry: &str, cases: Level) -> Result<Subject, Failure> {
         #[cfg(feature = "mlir")]
         if let Some(module) = &self.module {
-            return module.subject(entry, cases);
+            return Ok(module.subject(entry, cases)?);
         }
         let _ = cases;
         let subject = Subject::of_package(&self.package, entry)?;

@@ -4,7 +4,11 @@
 //! 3 this machine has no device of the kind asked for.
 
 mod diagnose_gpu;
+#[cfg(feature = "mlir")]
+mod optimize;
 mod reference;
+#[cfg(feature = "mlir")]
+mod workload;
 
 use std::{io::Write, process::ExitCode};
 
@@ -22,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Describe a GPU and run a smoke test on it
     DiagnoseGpu(diagnose_gpu::Arguments),
+    #[cfg(feature = "mlir")]
+    Optimize(optimize::Arguments),
     /// Print what generated pages are made of
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -45,6 +51,27 @@ enum Failure {
     /// The report could not be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
+    /// A file that cannot be written.
+    #[error("cannot write '{path}': {source}")]
+    Write {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
+    /// The module cannot be read.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Source(#[from] crate::compile::SourceError),
+    /// A generated module is not valid.
+    #[cfg(feature = "mlir")]
+    #[error("{0}")]
+    Build(#[from] kforge_dialect::Error),
+    /// Nothing was found.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Optimize(#[from] crate::optimize::OptimizeError),
+    /// Whatever has no name of its own.
+    #[error("{0}")]
+    Other(String),
     /// The report was written; what it says is bad.
     #[error("{0}")]
     Reported(&'static str),
@@ -63,6 +90,8 @@ impl Failure {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::Optimize(arguments) => optimize::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
     };
     match outcome {

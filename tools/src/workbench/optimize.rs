@@ -1,0 +1,226 @@
+//! `kforge optimize`: the closed loop on one module.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use kforge_planner::{
+    Attempt, Budget, Outcome, Plan,
+    plan::to_json,
+    propose::{Heuristic, Propose},
+    search::{Evolve, Exhaustive, Random},
+};
+
+use super::{Failure, workload::Workload};
+use crate::optimize::{Event, Optimized, Optimizer, Settings};
+
+/// Propose plans, verify and time each on the device, and keep the best
+///
+/// Speedups are relative to the default knobs, measured in the same run. The best plan
+/// is verified once more with every kind of values and shapes before it is printed.
+///
+/// Examples:
+///   kforge optimize --kernel matmul --m 512 --n 512 --k 512
+///   kforge optimize layer.mlir --planner random --max-seconds 60 --plan-output layer.json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    workload: Workload,
+    /// Who proposes: evolve learns a cost model from what was measured
+    #[arg(long, value_name = "PLANNER", default_value = "evolve", value_parser = ["heuristic", "exhaustive", "random", "evolve"])]
+    planner: String,
+    /// Device: auto, vulkan, metal, dx12, gl or cpu
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Candidates that may be tried
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    max_iterations: u64,
+    /// Seconds after which no candidate is begun
+    #[arg(long, value_name = "SECONDS")]
+    max_seconds: Option<f64>,
+    /// Speedup that is enough
+    #[arg(long, value_name = "FACTOR")]
+    target_speedup: Option<f64>,
+    /// Candidates in a row without a new best that end the run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    patience: Option<u64>,
+    /// Timed runs per candidate
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    time: u32,
+    /// Longest a candidate may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    deadline: u64,
+    /// Seed of planners and inputs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// File for the best plan
+    #[arg(long, value_name = "FILE.json")]
+    plan_output: Option<PathBuf>,
+    /// Print everything that was tried as JSON instead of a summary
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let source = arguments.workload.source()?;
+    let settings = arguments.settings()?;
+    let optimizer = Optimizer::new(source, settings)?;
+    let mut planner: Box<dyn Propose> = match arguments.planner.as_str() {
+        "heuristic" => Box::new(Heuristic),
+        "exhaustive" => Box::new(Exhaustive::new()),
+        "random" => Box::new(Random::new(arguments.seed)),
+        _ => Box::new(Evolve::new(arguments.seed)),
+    };
+    let limit = arguments.max_iterations;
+    let mut watch = |event: Event<'_>| {
+        // A progress line nobody can read changes nothing.
+        let _ = writeln!(io::stderr(), "{}", line(&event, limit));
+    };
+    let found = optimizer.optimize(planner.as_mut(), &mut watch)?;
+    if let Some(path) = &arguments.plan_output {
+        write(path, &found.best.plan)?;
+    }
+    let text = match arguments.json {
+        true => serde_json::to_string_pretty(&found).map_err(io::Error::from)? + "\n",
+        false => summary(&arguments.workload.name(), &found),
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+impl Arguments {
+    fn settings(&self) -> Result<Settings, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            // The second time, at once.
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        })
+        .map_err(|error| Failure::Other(format!("cannot catch Ctrl-C: {error}")))?;
+        Ok(Settings {
+            device: self.device.clone(),
+            budget: Budget {
+                max_iterations: Some(self.max_iterations),
+                max_seconds: self.max_seconds,
+                target_speedup: self.target_speedup,
+                patience: self.patience,
+                ..Budget::default()
+            },
+            repeats: self.time as usize,
+            seed: self.seed,
+            deadline: Duration::from_secs(self.deadline),
+            stop,
+            ..Settings::default()
+        })
+    }
+}
+
+/// Whole or not at all.
+fn write(path: &PathBuf, plan: &Plan) -> Result<(), Failure> {
+    let failed = |source| Failure::Write {
+        path: path.clone(),
+        source,
+    };
+    let part = path.with_extension("part");
+    fs::write(&part, to_json(plan)).map_err(failed)?;
+    fs::rename(&part, path).map_err(failed)
+}
+
+fn line(event: &Event<'_>, limit: u64) -> String {
+    match event {
+        Event::Tried {
+            attempt,
+            iterations,
+            best_ms,
+        } => {
+            let best = best_ms.map_or_else(String::new, |ms| format!("  best {ms:.4} ms"));
+            format!("[{iterations}/{limit}] {}{best}", told(attempt))
+        }
+        Event::Dropped { attempt } => format!("with every case: {}", told(attempt)),
+    }
+}
+
+fn told(attempt: &Attempt) -> String {
+    match &attempt.outcome {
+        Outcome::Verified { ms, speedup, .. } => {
+            format!("{ms:.4} ms  {speedup:.2}x  {}", knobs(&attempt.plan))
+        }
+        Outcome::Refused { reason, detail } => format!("refused ({reason}): {detail}"),
+    }
+}
+
+/// The schedules of a plan, as pipelines spell them.
+fn knobs(plan: &Plan) -> String {
+    let steps = plan.passes.iter().filter(|step| step.op.is_some());
+    let texts = steps.map(|step| {
+        let knobs = step
+            .knobs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        format!(
+            "{}: {}",
+            step.op.as_deref().unwrap_or(""),
+            knobs.collect::<Vec<_>>().join(" ")
+        )
+    });
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+fn summary(name: &str, found: &Optimized) -> String {
+    let refused = found
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.ms().is_none())
+        .count();
+    let ended = found
+        .ended
+        .as_ref()
+        .map_or_else(|| "stopped by the user".into(), ToString::to_string);
+    let ms = |attempt: &Attempt| attempt.ms().unwrap_or(f64::NAN);
+    format!(
+        "{name}: {} on '{}'\n\
+         tried    {} plans in {:.0} s by {}, {refused} refused; ended: {ended}\n\
+         default  {:.4} ms  {}\n\
+         best     {:.4} ms  {}\n\
+         best_speedup {:.2}, {}\n\
+         pipeline {}\n",
+        found.problem.workload,
+        found.device.name,
+        found.attempts.len(),
+        found.seconds,
+        found.planner,
+        ms(&found.baseline),
+        knobs(&found.baseline.plan),
+        ms(&found.best),
+        knobs(&found.best.plan),
+        found.best_speedup(),
+        levels(&found.best),
+        found.best.plan.text(),
+    )
+}
+
+fn levels(attempt: &Attempt) -> String {
+    match &attempt.outcome {
+        Outcome::Verified {
+            levels,
+            worst_ratio,
+            ..
+        } => {
+            format!(
+                "verified {} with every case, worst error {worst_ratio:.3} of its bound",
+                levels.join("+")
+            )
+        }
+        Outcome::Refused { reason, .. } => format!("refused ({reason})"),
+    }
+}
