@@ -218,7 +218,8 @@ fn rename<'n>(step: &'n Step, name: impl Fn(&'n str) -> &'n str) -> Step {
 fn known(text: &str) -> &str {
     let is_op = DIALECTS.iter().any(|dialect| {
         let rest = text.strip_prefix(dialect);
-        rest.is_some_and(|rest| rest.starts_with(['.', '-']))
+        let part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+        rest.is_some_and(|rest| rest.starts_with(['.', '-']) && rest.chars().all(part))
     });
     let is_pass = catalog::names().any(|name| name == text);
     let knobs = catalog::names().filter_map(catalog::find);
@@ -286,12 +287,16 @@ fn words(text: &str, replacement: impl Fn(&str) -> Option<String>) -> String {
     shown + rest
 }
 
-/// Whether a word names a file. Ratios of numbers do not.
+/// Whether a word names a file, or a place in one. Ratios of numbers do not.
 fn is_path(word: &str) -> bool {
     let separates = |c: char| c == '/' || c == '\\';
     let number = |c: char| c.is_ascii_digit() || "./-+ex".contains(c);
-    (word.contains(separates) && !word.chars().all(number))
-        || [".mlir", ".rs", ".wgsl", ".json"]
-            .iter()
-            .any(|end| word.contains(end))
+    let is_place = word.split_once(':').is_some_and(|(file, place)| {
+        let named = file.contains('.') && file.contains(char::is_alphabetic);
+        named && place.starts_with(|c: char| c.is_ascii_digit())
+    });
+    let ends = [".mlir", ".rs", ".wgsl", ".json"];
+    is_place
+        || (word.contains(separates) && !word.chars().all(number))
+        || ends.iter().any(|end| word.contains(end))
 }

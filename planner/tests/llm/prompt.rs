@@ -78,8 +78,8 @@ fn material() -> Material {
 }
 
 fn history() -> Vec<Attempt> {
-    let detail = "error: /home/secret/x.mlir:3:4: 'kforge.matmul' op 'secret_up' of \
-                  @secret_entry: \"secret\" with 'secret thing' needs 1024 invocations, the \
+    let detail = "error: /srv/secret/x.mlir:3:4: 'kforge.matmul' op 'secret_up' of \
+                  @secret_entry: \"secret\" with 'func.secret thing' at secret.py:3:4: needs 1024 invocations, the \
                   device's limit is 256; see C:\\secret\\log\nin\u{1b}[31m red, a share of 3/4";
     vec![
         verified(fallback(), 0.5),
