@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use rusqlite::{Error as Sql, ErrorCode};
 
-use super::record::Damage;
+use super::judge::Damage;
 
 /// Why the archive cannot do what was asked. Nothing stored is lost by any of these.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum ArchiveError {
         path: PathBuf,
     },
     /// No room for the row.
-    #[error("no space left for archive '{}', nothing was stored; free some, or drop old rows with gc", path.display())]
+    #[error("no space left for archive '{}', nothing was stored; free some and try again", path.display())]
     Full {
         /// The archive.
         path: PathBuf,

@@ -17,16 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Archive, ArchiveError, Filter,
-    open::file,
-    record::{Damage, Row},
-    select::each_row,
+    Archive, ArchiveError, Filter, judge::Damage, open::file, record::Row, select::each_row,
     shaders, write,
 };
 
 const FORMAT: &str = "kforge-archive";
 const VERSION: u32 = 1;
-/// Bytes of an export; 50 000 attempts have 200 MB.
+/// Bytes of an export; 10 000 attempts at one op have 18 MB.
 const MAX_BYTES: u64 = 256 << 20;
 
 #[derive(Serialize, Deserialize)]

@@ -9,11 +9,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::{
-    Archive, ArchiveError,
-    record::{Damage, Entry},
-    schema::lossy,
-    select::each,
-    shaders,
+    Archive, ArchiveError, judge::Damage, record::Entry, schema::lossy, select::each, shaders,
 };
 
 /// Damaged rows and messages of SQLite that are listed by name.

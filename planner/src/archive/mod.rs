@@ -74,9 +74,11 @@
 //! # }
 //! ```
 
+mod connect;
 mod error;
 mod exchange;
 mod gc;
+mod judge;
 mod key;
 mod open;
 mod query;
@@ -97,10 +99,11 @@ use rusqlite::Connection;
 pub use error::ArchiveError;
 pub use exchange::Import;
 pub use gc::{Collected, Verification};
+pub use judge::Damage;
 pub use key::{Adapter, Checks, Key, Versions};
 pub use open::{Options, SetAside, default_path};
 pub use query::{Neighbor, Shown};
-pub use record::{Damage, Entry, Evidence, Record, Shader, ShaderRef};
+pub use record::{Entry, Evidence, Record, Shader, ShaderRef};
 pub use select::Filter;
 pub use stats::Stats;
 

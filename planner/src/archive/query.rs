@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{
     Archive, ArchiveError, Filter,
+    judge::Damage,
     key::{self, Key},
-    record::{Damage, Entry, MAX_TEXT, Shader},
+    record::{Entry, MAX_TEXT, Shader},
     schema::lossy,
     select::{Found, each},
     shaders,

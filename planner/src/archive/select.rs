@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, Params, Row as Sql};
 use serde::{Deserialize, Serialize};
 
-use super::record::{Columns, Damage, Entry, MAX_TEXT, Row};
+use super::{
+    judge::Damage,
+    record::{Columns, Entry, MAX_TEXT, Row},
+};
 
 /// Which attempts a report is about; the default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

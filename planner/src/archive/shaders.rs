@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use rusqlite::{Connection, OptionalExtension};
 
-/// Bytes of one shader text; the largest emitted so far has 90 KiB.
+/// Bytes of one shader text. Emitted kernels have some KiB; more is a mistake or a bomb.
 pub(super) const MAX_BYTES: usize = 16 << 20;
 
 /// Stores `wgsl` under `hash`, and heals what stands there damaged.

@@ -29,7 +29,8 @@ pub struct Stats {
 }
 
 impl Archive {
-    /// Counts the attempts that `filter` selects. Reads each: about 10 000 a second.
+    /// Counts the attempts that `filter` selects. Reads and checks each:
+    /// 10 000 attempts at one op take 2 s in a build without optimisation.
     pub fn stats(&self, filter: &Filter) -> Result<Stats, ArchiveError> {
         let mut stats = Stats::default();
         let mut speedups = Vec::new();

@@ -96,3 +96,21 @@ fn a_damaged_shader_is_counted_not_shown_and_healed_by_storing_it_again() {
     archive.record(&record).unwrap();
     assert_eq!(archive.show("try-1").unwrap().shaders, record.shaders);
 }
+
+#[test]
+fn another_shader_in_its_place_is_lost_not_shown() {
+    let (_folder, path) = place();
+    let mut archive = open(&path);
+    archive
+        .record_all(&[
+            record_of(64, 1, 1, verified(2.0)),
+            record_of(64, 2, 2, verified(3.0)),
+        ])
+        .unwrap();
+    let raw = Connection::open(&path).unwrap();
+    let swap = "UPDATE shaders SET bytes = (SELECT bytes FROM shaders ORDER BY hash LIMIT 1)";
+    assert_eq!(raw.execute(swap, []).unwrap(), 2);
+    assert_eq!(archive.verify().unwrap().lost_shaders, 1);
+    let shown = |id| archive.show(id).unwrap().shaders.len();
+    assert_eq!(shown("try-1") + shown("try-2"), 1);
+}
