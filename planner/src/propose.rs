@@ -17,6 +17,17 @@ pub trait Propose {
         history: &[Attempt],
         count: usize,
     ) -> Result<Vec<Plan>, ProposeError>;
+
+    /// Tokens of a language model spent so far.
+    fn tokens(&self) -> u64 {
+        0
+    }
+
+    /// What the user should know about the last proposals, such as why another
+    /// planner's stand in for them.
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a planner has no answer, as opposed to no further plan.

@@ -171,7 +171,10 @@ fn bearer(key: &Key) -> Result<HeaderValue, SendError> {
 fn tls(secure: bool) -> Result<ClientConfig, SendError> {
     let refused = |error: rustls::Error| SendError {
         kind: Failure::Tls,
-        message: format!("TLS cannot be set up: {error}"),
+        message: format!(
+            "TLS cannot be set up: {error}; are the system's certificates installed (Debian: \
+             ca-certificates)?"
+        ),
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()

@@ -89,8 +89,11 @@ pub enum LlmError {
         limit: u64,
     },
     /// Two answers that are no plan.
-    #[error("the model gave no plan, nor when told why: {0}")]
-    Refused(Refusal),
+    #[error("the model gave no plan, nor when told why: {reason}")]
+    Refused {
+        /// What is wrong with the second one, with the program's own names.
+        reason: String,
+    },
 }
 
 impl LlmError {
@@ -108,14 +111,14 @@ impl LlmError {
             Self::Attempts { .. }
             | Self::Envelope { .. }
             | Self::Declined { .. }
-            | Self::Refused(_) => false,
+            | Self::Refused { .. } => false,
         }
     }
 }
 
 /// Why a reply is no plan: quoted to the model once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// It cannot be read.
     #[error(transparent)]
     Reply(#[from] ReplyError),

@@ -36,7 +36,7 @@ pub use config::{
     Config, ConfigError, DEFAULT_ENDPOINT, DEFAULT_MODEL, ENDPOINT_VARIABLE, KEY_VARIABLE, Limits,
     MODEL_VARIABLE,
 };
-pub use error::{LlmError, Refusal};
+pub use error::LlmError;
 pub use ir::program_text;
 pub use key::Key;
 pub use planner::{Answer, LlmPlanner, Material};

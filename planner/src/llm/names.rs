@@ -87,6 +87,14 @@ impl Names {
         })
     }
 
+    /// A text that speaks of hidden names, for the user, who knows the own ones.
+    pub(super) fn own_text(&self, text: &str) -> String {
+        words(text, |word| {
+            let found = self.ops.iter().find(|(_, shown)| shown == word);
+            found.map(|(own, _)| own.clone())
+        })
+    }
+
     /// IR without names, strings, comments and resources.
     pub(super) fn program(&self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());

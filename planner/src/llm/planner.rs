@@ -5,8 +5,9 @@ use kforge_runtime::DeviceDescription;
 use serde_json::Value;
 
 use super::{
-    Config, LlmError, Message, Pauses, Refusal, Transport,
+    Config, LlmError, Message, Pauses, Transport,
     chat::{self, Reply, Rung},
+    error::Refusal,
     names::Names,
     prompt::{self, Parts},
     reply::{self, ReplyError},
@@ -88,19 +89,9 @@ impl LlmPlanner {
         self.material = material;
     }
 
-    /// Tokens spent so far.
-    pub fn tokens(&self) -> u64 {
-        self.spending.tokens()
-    }
-
     /// Requests sent so far, repeated ones included.
     pub fn calls(&self) -> u64 {
         self.spending.calls()
-    }
-
-    /// Why [`Propose::propose`] fell back to the heuristic, since the last call.
-    pub fn take_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
     }
 
     /// The conversation that would be sent, as it is.
@@ -201,7 +192,9 @@ impl LlmPlanner {
         task.repair(&first, &refusal);
         let second = self.chat(&task)?;
         self.plan(&task, &second, problem)
-            .map_err(LlmError::Refused)
+            .map_err(|refusal| LlmError::Refused {
+                reason: task.names.own_text(&refusal.to_string()),
+            })
     }
 
     /// One answer, in the strictest format that the server takes.
@@ -356,5 +349,14 @@ impl Propose for LlmPlanner {
                 message: error.to_string(),
             },
         })
+    }
+
+    fn tokens(&self) -> u64 {
+        self.spending.tokens()
+    }
+
+    /// Why it fell back to the heuristic, since the last call.
+    fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use kforge_planner::llm::{Answer, Config, Http, LlmPlanner, Timeouts};
+use kforge_planner::{
+    Propose,
+    llm::{Answer, Config, Http, LlmPlanner, Timeouts},
+};
 use serde_json::json;
 
 use crate::{

@@ -185,10 +185,6 @@ fn what_no_plan_may_say_is_refused() {
         &with(|step| step["op"] = "secret_up".into()),
         "no op is named 'secret_up'",
     );
-    is_refused(
-        &with(|step| step["op"] = "op1".into()),
-        "op 'op1' is layer_norm",
-    );
     let inject = "kforge-tile-matmul{},cse";
     is_refused(
         &with(|step| step["pass"] = inject.into()),
@@ -210,6 +206,21 @@ fn what_no_plan_may_say_is_refused() {
         &with(|step| step["knobs"]["thread-m"] = 3.into()),
         "does not divide",
     );
+}
+
+#[test]
+fn the_model_is_told_in_its_names_and_the_user_in_theirs() {
+    let text = completion(&with(|step| step["op"] = "op1".into()));
+    let (mut planner, requests) = scripted(&[text.clone(), text]);
+    let warning = planner.ask(&problem(), &gpu(), &[]).warning.unwrap();
+    let warning = warning.to_string();
+    assert!(
+        warning.contains("op 'secret.norm' is layer_norm"),
+        "{warning}"
+    );
+    let requests = requests.borrow();
+    let told = requests[1]["messages"][3]["content"].as_str().unwrap();
+    assert!(told.contains("op 'op1' is layer_norm"), "{told}");
 }
 
 #[test]
