@@ -180,7 +180,11 @@ fn a_folder_that_may_only_be_read_serves_and_stores_nothing() {
         mode(file, 0o444);
     }
     let program = folder.path().join("program");
-    std::fs::copy(env::current_exe().unwrap(), &program).unwrap();
+    // By another process: were this one to write it, a test that forks meanwhile would
+    // hold it open, and what is open for writing cannot be started.
+    let mut copy = Command::new("cp");
+    copy.arg(env::current_exe().unwrap()).arg(&program);
+    assert!(copy.status().unwrap().success());
     mode(&program, 0o555);
     mode(folder.path(), 0o555);
     let name = "processes::a_folder_that_may_only_be_read_serves_and_stores_nothing";
