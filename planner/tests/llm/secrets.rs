@@ -1,7 +1,7 @@
 //! The key shows up in one header and nowhere else.
 
 use kforge_planner::{
-    llm::{Http, LlmPlanner, Recorder, Timeouts},
+    llm::{Http, LlmPlanner, Material, Recorder, Timeouts},
     plan::to_json,
 };
 
@@ -46,6 +46,10 @@ fn no_output_holds_the_key_even_if_everybody_repeats_it() {
         "compile",
         &format!("no device for {KEY}"),
     )];
+    planner.show(Material {
+        kernel: Some(format!("fn f() {{ {KEY} }}")),
+        ..Material::default()
+    });
     for _ in 0..asks {
         let answer = planner.ask(&problem(), &gpu(), &history);
         let warning = answer.warning.map(|it| format!("{it} {it:?}"));
