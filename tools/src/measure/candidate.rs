@@ -58,7 +58,7 @@ pub fn write(folder: &Path, plan: &str, subject: &Subject) -> Result<(), Candida
         fs::remove_dir_all(&part).map_err(io_error(&part))?;
     }
     fs::create_dir_all(part.join(SHAPES)).map_err(io_error(&part))?;
-    subject.function.package.clone().save(&part.join(PACKAGE))?;
+    subject.function.package.clone().save(part.join(PACKAGE))?;
     for (index, variant) in subject.variants.iter().enumerate() {
         let Runnable {
             stage,
@@ -69,7 +69,7 @@ pub fn write(folder: &Path, plan: &str, subject: &Subject) -> Result<(), Candida
         let (mut package, mut program) = (package.clone(), program.clone());
         program.name.clone_from(stage);
         package.program = Some(json!({ "function": program }));
-        package.save(&part.join(SHAPES).join(format!("{index:02}")))?;
+        package.save(part.join(SHAPES).join(format!("{index:02}")))?;
     }
     let own = serde_json::to_string(&subject.own_shape_only).unwrap_or_default();
     for (name, text) in [(PLAN, plan), (OWN_SHAPE_ONLY, &own)] {

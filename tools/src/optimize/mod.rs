@@ -18,6 +18,7 @@
 //! passed its kernels on the device: only then is it timed, kept or shown as a time.
 
 mod candidate;
+mod memory;
 mod run;
 
 pub use candidate::candidate;
@@ -30,10 +31,10 @@ use std::{
 
 use kforge_planner::{
     Attempt, Budget, Problem,
+    archive::ArchiveError,
     budget::{BudgetError, Ended},
     plan::Knobs,
     problem::{ExtractError, of_module},
-    propose::ProposeError,
 };
 use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError};
 use serde::Serialize;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// The kforge-run that measures.
     pub runner: PathBuf,
+    /// Where attempts are kept and earlier ones are found; `None`: nowhere.
+    pub archive: Option<PathBuf>,
     /// Set to stop after the candidate at hand.
     pub stop: Arc<AtomicBool>,
 }
@@ -77,6 +80,7 @@ impl Default for Settings {
             batch: 4,
             deadline: Duration::from_secs(120),
             runner: Worker::beside(),
+            archive: None,
             stop: Arc::default(),
         }
     }
@@ -102,9 +106,9 @@ pub enum OptimizeError {
     /// A rule of the budget cannot be followed.
     #[error(transparent)]
     Budget(#[from] BudgetError),
-    /// The planner has no answer.
+    /// The archive cannot be read.
     #[error(transparent)]
-    Propose(#[from] ProposeError),
+    Archive(#[from] ArchiveError),
     /// Candidates cannot be written.
     #[error(transparent)]
     Candidate(#[from] CandidateError),
@@ -143,6 +147,8 @@ pub struct Optimized {
     pub baseline: Attempt,
     /// The fastest verified plan, verified once more with every case.
     pub best: Attempt,
+    /// Plans of earlier runs that the planner learnt from.
+    pub prior: usize,
     /// Every plan, in order.
     pub attempts: Vec<Attempt>,
     /// The rule that ended the run; `None` if the user did.
@@ -187,6 +193,8 @@ pub enum Event<'a> {
         /// The best time so far.
         best_ms: Option<f64>,
     },
+    /// Something that the user should know.
+    Warning(String),
     /// The best plan does not hold with every case; the next one is tried.
     Dropped {
         /// It.

@@ -3,10 +3,21 @@
 use std::{collections::HashSet, fs, path::Path, sync::atomic::Ordering, thread, time::Instant};
 
 use kforge_oracle::Level;
-use kforge_planner::{Attempt, Outcome, Plan, budget::Progress, heuristic, propose::Propose};
+use kforge_planner::{
+    Attempt, Outcome, Plan, archive::Shader, budget::Progress, heuristic, propose::Propose,
+};
 
-use super::{Event, OptimizeError, Optimized, Optimizer, candidate};
+use super::{
+    Event, OptimizeError, Optimized, Optimizer, candidate,
+    memory::{Memory, shaders},
+};
 use crate::measure::{self, MeasuredResult, Refusal, Worker};
+
+/// An attempt with the kernels it was compiled to.
+struct Tried {
+    attempt: Attempt,
+    shaders: Vec<Shader>,
+}
 
 impl Optimizer {
     /// Tries plans until a rule of the budget ends it. The best one is measured once
@@ -19,27 +30,40 @@ impl Optimizer {
         let start = Instant::now();
         let folder = tempfile::tempdir().map_err(OptimizeError::Folder)?;
         let mut worker = self.worker(false);
+        let mut memory = self.memory(watch)?;
+        let mut history = memory.as_ref().map_or(Ok(Vec::new()), Memory::prior)?;
+        let prior = history.len();
         let baseline = heuristic::propose(&self.problem, &self.device);
-        let baseline = self
-            .try_all(&[baseline], None, &mut worker, folder.path())
-            .remove(0);
-        let Some(baseline_ms) = baseline.ms() else {
-            return Err(no_baseline(&baseline));
-        };
+        let known = memory.as_ref().map_or(Ok(None), Memory::best)?;
+        let mut seen: HashSet<String> = HashSet::from([baseline.id()]);
         let mut progress = Progress::default();
-        let mut attempts = vec![baseline.clone()];
-        let mut note = |attempt: &Attempt, progress: &mut Progress| {
-            progress.record(&attempt.outcome);
-            let (iterations, best_ms) = (progress.iterations, progress.best_ms);
-            watch(Event::Tried {
-                attempt,
-                iterations,
-                best_ms,
-            });
-        };
-        note(&baseline, &mut progress);
-        let mut seen: HashSet<String> = HashSet::from([baseline.plan.id()]);
+        let mut attempts: Vec<Attempt> = Vec::new();
+        // First the default knobs, then what was best in an earlier run.
+        let mut plans = vec![baseline];
+        plans.extend(known.filter(|plan| seen.insert(plan.id())));
         let ended = loop {
+            let baseline_ms = attempts.first().and_then(Attempt::ms);
+            for tried in self.try_all(&plans, baseline_ms, &mut worker, folder.path()) {
+                let Tried { attempt, shaders } = tried;
+                if attempts.is_empty() && attempt.ms().is_none() {
+                    return Err(no_baseline(&attempt));
+                }
+                let kept = memory
+                    .as_mut()
+                    .map(|it| it.record(&attempt, self.settings.seed, shaders));
+                if let Some(Err(error)) = kept {
+                    watch(Event::Warning(format!("an attempt is not kept: {error}")));
+                }
+                progress.record(&attempt.outcome);
+                let (iterations, best_ms) = (progress.iterations, progress.best_ms);
+                watch(Event::Tried {
+                    attempt: &attempt,
+                    iterations,
+                    best_ms,
+                });
+                history.push(attempt.clone());
+                attempts.push(attempt);
+            }
             if self.settings.stop.load(Ordering::Relaxed) {
                 break None;
             }
@@ -51,13 +75,19 @@ impl Optimizer {
                 .settings
                 .budget
                 .candidates_left(&progress, self.settings.batch);
-            let mut plans = planner.propose(&self.problem, &self.device, &attempts, count)?;
+            let proposed = planner.propose(&self.problem, &self.device, &history, count);
+            // What was found so far is worth more than an error.
+            plans = proposed.unwrap_or_else(|error| {
+                watch(Event::Warning(error.to_string()));
+                Vec::new()
+            });
             plans.retain(|plan| seen.insert(plan.id()));
+            progress.llm_tokens = planner.tokens();
+            planner
+                .take_warnings()
+                .into_iter()
+                .for_each(|it| watch(Event::Warning(it)));
             progress.no_more_plans = plans.is_empty();
-            for attempt in self.try_all(&plans, Some(baseline_ms), &mut worker, folder.path()) {
-                note(&attempt, &mut progress);
-                attempts.push(attempt);
-            }
         };
         let (baseline, best) = self.accept(&attempts, folder.path(), watch)?;
         Ok(Optimized {
@@ -66,10 +96,22 @@ impl Optimizer {
             planner: planner.name().to_owned(),
             baseline,
             best,
+            prior,
             attempts,
             ended,
             seconds: start.elapsed().as_secs_f64(),
         })
+    }
+
+    fn memory(&self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Option<Memory>, OptimizeError> {
+        let Some(path) = &self.settings.archive else {
+            return Ok(None);
+        };
+        let (memory, warnings) = Memory::open(path, &self.problem, &self.device)?;
+        warnings
+            .into_iter()
+            .for_each(|it| watch(Event::Warning(it)));
+        Ok(Some(memory))
     }
 
     fn worker(&self, full: bool) -> Worker {
@@ -92,7 +134,7 @@ impl Optimizer {
         baseline_ms: Option<f64>,
         worker: &mut Worker,
         folder: &Path,
-    ) -> Vec<Attempt> {
+    ) -> Vec<Tried> {
         thread::scope(|scope| {
             let compiling: Vec<_> = plans
                 .iter()
@@ -101,11 +143,13 @@ impl Optimizer {
                     scope.spawn(move || candidate(source, problem, plan, folder, Level::Quick))
                 })
                 .collect();
-            let mut attempts = Vec::new();
+            let mut tried = Vec::new();
             for (plan, compiled) in plans.iter().zip(compiling) {
                 let crashed = |_| Err(Refusal::new("compile", "the compiler crashed"));
+                let mut kernels = Vec::new();
                 let outcome = match compiled.join().unwrap_or_else(crashed) {
                     Ok(place) => {
+                        kernels = shaders(&place);
                         let measured = worker.measure(&place);
                         // What was measured is in the attempt; the rest can be made again.
                         let _ = fs::remove_dir_all(place);
@@ -113,13 +157,17 @@ impl Optimizer {
                     }
                     Err(refusal) => refused(refusal),
                 };
-                attempts.push(Attempt {
+                let attempt = Attempt {
                     id: plan.id(),
                     plan: plan.clone(),
                     outcome,
+                };
+                tried.push(Tried {
+                    attempt,
+                    shaders: kernels,
                 });
             }
-            attempts
+            tried
         })
     }
 
@@ -131,26 +179,20 @@ impl Optimizer {
         folder: &Path,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<(Attempt, Attempt), OptimizeError> {
-        let mut worker = self.worker(true);
-        let mut measure = |plan: &Plan, baseline_ms: Option<f64>| {
-            let compiled = candidate(&self.source, &self.problem, plan, folder, Level::Full);
-            let outcome = match compiled {
+        let (mut quick, mut full) = (self.worker(false), self.worker(true));
+        let measure = |worker: &mut Worker, plan: &Plan, cases, baseline_ms| {
+            let outcome = match candidate(&self.source, &self.problem, plan, folder, cases) {
                 Ok(place) => outcome(worker.measure(&place).result, baseline_ms),
                 Err(refusal) => refused(refusal),
             };
-            Attempt {
-                id: plan.id(),
-                plan: plan.clone(),
-                outcome,
-            }
+            let (id, plan) = (plan.id(), plan.clone());
+            Attempt { id, plan, outcome }
         };
         let mut order: Vec<&Attempt> = attempts.iter().filter(|it| it.ms().is_some()).collect();
-        order.sort_by(|a, b| {
-            a.ms()
-                .unwrap_or(f64::MAX)
-                .total_cmp(&b.ms().unwrap_or(f64::MAX))
-        });
-        let baseline = measure(&attempts[0].plan, None);
+        let ms = |attempt: &Attempt| attempt.ms().unwrap_or(f64::MAX);
+        order.sort_by(|a, b| ms(a).total_cmp(&ms(b)));
+        let default = &attempts[0].plan;
+        let baseline = measure(&mut quick, default, Level::Quick, None);
         let Some(baseline_ms) = baseline.ms() else {
             return Err(no_baseline(&baseline));
         };
@@ -158,7 +200,7 @@ impl Optimizer {
             if attempt.id == baseline.id {
                 break;
             }
-            let again = measure(&attempt.plan, Some(baseline_ms));
+            let again = measure(&mut full, &attempt.plan, Level::Full, Some(baseline_ms));
             match again.ms() {
                 // Faster once may have been luck.
                 Some(ms) if ms <= baseline_ms => return Ok((baseline, again)),
@@ -166,7 +208,11 @@ impl Optimizer {
                 None => watch(Event::Dropped { attempt: &again }),
             }
         }
-        Ok((baseline.clone(), baseline))
+        let best = measure(&mut full, default, Level::Full, Some(baseline_ms));
+        match best.ms() {
+            Some(_) => Ok((baseline, best)),
+            None => Err(no_baseline(&best)),
+        }
     }
 }
 

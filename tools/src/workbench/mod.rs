@@ -27,7 +27,7 @@ enum Command {
     /// Describe a GPU and run a smoke test on it
     DiagnoseGpu(diagnose_gpu::Arguments),
     #[cfg(feature = "mlir")]
-    Optimize(optimize::Arguments),
+    Optimize(Box<optimize::Arguments>),
     /// Print what generated pages are made of
     #[command(hide = true)]
     Reference(reference::Arguments),

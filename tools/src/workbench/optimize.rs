@@ -13,13 +13,18 @@ use std::{
 
 use kforge_planner::{
     Attempt, Budget, Outcome, Plan,
+    archive::default_path,
+    llm::{Config, ConfigError, Http, LlmPlanner, Material, Pauses, Timeouts, program_text},
     plan::to_json,
     propose::{Heuristic, Propose},
     search::{Evolve, Exhaustive, Random},
 };
 
 use super::{Failure, workload::Workload};
-use crate::optimize::{Event, Optimized, Optimizer, Settings};
+use crate::{
+    compile::{Session, Source},
+    optimize::{Event, Optimized, Optimizer, Settings},
+};
 
 /// Propose plans, verify and time each on the device, and keep the best
 ///
@@ -34,8 +39,9 @@ use crate::optimize::{Event, Optimized, Optimizer, Settings};
 pub(super) struct Arguments {
     #[command(flatten)]
     workload: Workload,
-    /// Who proposes: evolve learns a cost model from what was measured
-    #[arg(long, value_name = "PLANNER", default_value = "evolve", value_parser = ["heuristic", "exhaustive", "random", "evolve"])]
+    /// Who proposes: evolve learns a cost model from what was measured, llm asks the
+    /// language model that the environment names (KERNELFORGE_LLM_ENDPOINT, _MODEL, _API_KEY)
+    #[arg(long, value_name = "PLANNER", default_value = "evolve", value_parser = ["heuristic", "exhaustive", "random", "evolve", "llm"])]
     planner: String,
     /// Device: auto, vulkan, metal, dx12, gl or cpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -61,6 +67,22 @@ pub(super) struct Arguments {
     /// Seed of planners and inputs
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Tokens that a language model may use
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    llm_tokens: Option<u64>,
+    /// File with the language model's key, readable by its owner alone
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// Refused: a key on the command line is seen by everyone on the machine
+    #[arg(long, value_name = "VALUE", hide = true)]
+    api_key: Option<String>,
+    /// Where attempts are kept and earlier ones are learnt from; the user's data folder
+    /// if not given
+    #[arg(long, value_name = "FILE", conflicts_with = "no_archive")]
+    archive: Option<PathBuf>,
+    /// Keep nothing, learn from nothing
+    #[arg(long)]
+    no_archive: bool,
     /// File for the best plan
     #[arg(long, value_name = "FILE.json")]
     plan_output: Option<PathBuf>,
@@ -72,13 +94,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let source = arguments.workload.source()?;
     let settings = arguments.settings()?;
+    let mut planner = arguments.planner(&source)?;
     let optimizer = Optimizer::new(source, settings)?;
-    let mut planner: Box<dyn Propose> = match arguments.planner.as_str() {
-        "heuristic" => Box::new(Heuristic),
-        "exhaustive" => Box::new(Exhaustive::new()),
-        "random" => Box::new(Random::new(arguments.seed)),
-        _ => Box::new(Evolve::new(arguments.seed)),
-    };
     let limit = arguments.max_iterations;
     let mut watch = |event: Event<'_>| {
         // A progress line nobody can read changes nothing.
@@ -97,6 +114,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
+    fn planner(&self, source: &Source) -> Result<Box<dyn Propose>, Failure> {
+        if self.api_key.is_some() {
+            return Err(Failure::Other(ConfigError::KeyArgument.to_string()));
+        }
+        let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
+        Ok(match self.planner.as_str() {
+            "heuristic" => Box::new(Heuristic),
+            "exhaustive" => Box::new(Exhaustive::new()),
+            "random" => Box::new(Random::new(self.seed)),
+            "llm" => {
+                let variable = |name: &str| std::env::var(name).ok();
+                let config = Config::from_env(variable, self.api_key_file.as_deref());
+                let mut config = config.map_err(|error| other(&error))?;
+                config.limits.tokens = self.llm_tokens.unwrap_or(config.limits.tokens);
+                let http =
+                    Http::new(&config, Timeouts::default()).map_err(|error| other(&error))?;
+                let mut planner = LlmPlanner::new(config, Box::new(http), Pauses::default());
+                let session = Session::default();
+                let module = session.parse(source).map_err(|error| other(&error))?;
+                let program = program_text(session.context(), &module);
+                planner.show(Material {
+                    program: Some(program.map_err(|error| other(&error))?),
+                    ..Material::default()
+                });
+                Box::new(planner)
+            }
+            _ => Box::new(Evolve::new(self.seed)),
+        })
+    }
+
     fn settings(&self) -> Result<Settings, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
@@ -114,11 +161,19 @@ impl Arguments {
                 max_seconds: self.max_seconds,
                 target_speedup: self.target_speedup,
                 patience: self.patience,
+                llm_tokens: self.llm_tokens,
                 ..Budget::default()
             },
             repeats: self.time as usize,
             seed: self.seed,
             deadline: Duration::from_secs(self.deadline),
+            archive: match (&self.archive, self.no_archive) {
+                (_, true) => None,
+                (Some(path), _) => Some(path.clone()),
+                (None, _) => {
+                    Some(default_path().map_err(|error| Failure::Other(error.to_string()))?)
+                }
+            },
             stop,
             ..Settings::default()
         })
@@ -146,6 +201,7 @@ fn line(event: &Event<'_>, limit: u64) -> String {
             let best = best_ms.map_or_else(String::new, |ms| format!("  best {ms:.4} ms"));
             format!("[{iterations}/{limit}] {}{best}", told(attempt))
         }
+        Event::Warning(text) => format!("warning: {text}"),
         Event::Dropped { attempt } => format!("with every case: {}", told(attempt)),
     }
 }
@@ -190,6 +246,7 @@ fn summary(name: &str, found: &Optimized) -> String {
     format!(
         "{name}: {} on '{}'\n\
          tried    {} plans in {:.0} s by {}, {refused} refused; ended: {ended}\n\
+         learnt   from {} earlier attempts\n\
          default  {:.4} ms  {}\n\
          best     {:.4} ms  {}\n\
          best_speedup {:.2}, {}\n\
@@ -199,6 +256,7 @@ fn summary(name: &str, found: &Optimized) -> String {
         found.attempts.len(),
         found.seconds,
         found.planner,
+        found.prior,
         ms(&found.baseline),
         knobs(&found.baseline.plan),
         ms(&found.best),
