@@ -7,6 +7,7 @@
 //! - [`heuristic`]: the plan made from shapes and limits alone.
 //! - [`search`]: plans in order, by chance, or by what was learnt from those tried.
 //! - [`budget`]: when a run ends, and by which rule.
+//! - [`report`]: what a run found, as text, JSON and one page.
 
 pub mod archive;
 pub mod attempt;
@@ -17,6 +18,7 @@ pub mod llm;
 pub mod plan;
 pub mod problem;
 pub mod propose;
+pub mod report;
 pub mod search;
 pub mod space;
 

@@ -1,0 +1,224 @@
+//! The report as one page: no script, no network, no other file.
+//!
+//! Everything that comes from the run passes [`escape`]; the page's policy forbids
+//! whatever would still be loaded or run.
+
+use super::{
+    Report, Spread,
+    number::{digits, factor, known},
+    svg,
+};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The report as a page of HTML.
+pub fn html(report: &Report) -> String {
+    let title = escape(&report.workload);
+    let body = [
+        head(report),
+        curve(report),
+        top(report),
+        impact(report),
+        planners(report),
+        refusals(report),
+    ];
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
+        body.concat()
+    )
+}
+
+/// Text as it may stand in an element or a quoted attribute. Control characters but
+/// line breaks and tabs, which HTML does not allow, become U+FFFD.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn head(report: &Report) -> String {
+    let best = report.best.as_ref();
+    let fact = |name: &str, value: String| {
+        let value = escape(&value);
+        format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n")
+    };
+    let facts = [
+        fact("speedup", factor(best.map(|it| it.speedup))),
+        fact("best", known(best.map(|it| it.ms)) + " ms"),
+        fact("default knobs", known(report.baseline_ms) + " ms"),
+        fact(
+            "plans",
+            format!("{}, {} refused", report.attempts, report.refused),
+        ),
+        fact("time", format!("{:.0} s", report.seconds)),
+    ];
+    let verified = best.map_or_else(
+        || "<p>No plan was accepted.</p>\n".to_owned(),
+        |it| {
+            let levels = escape(&it.levels.join(", "));
+            let (worst, pipeline) = (digits(it.worst_ratio), escape(&it.pipeline));
+            format!(
+                "<p>The best plan is verified ({levels}); its worst error is {worst} of its bound.</p>\n\
+                 <pre>{pipeline}</pre>\n"
+            )
+        },
+    );
+    format!(
+        "<h1>{}</h1>\n<p>{} ({}), planned by {}; ended: {}</p>\n<dl>\n{}</dl>\n{verified}",
+        escape(&report.workload),
+        escape(&report.device),
+        escape(&report.backend),
+        escape(&report.planner),
+        escape(&report.ended),
+        facts.concat(),
+    )
+}
+
+fn curve(report: &Report) -> String {
+    let drawing = svg::curve(&report.curve, report.baseline_ms);
+    let shown = match drawing.is_empty() {
+        true => "<p>No attempt has a time.</p>".to_owned(),
+        false => format!(
+            "<figure>{drawing}<figcaption>Milliseconds, logarithmic. <b class=\"best\">Line</b>: best so far. \
+             <b class=\"tried\">Dots</b>: verified attempts. <b class=\"refused\">Ticks below</b>: refused ones. \
+             <b class=\"default\">Dashed</b>: default knobs.</figcaption></figure>"
+        ),
+    };
+    format!("<h2>Learning curve</h2>\n{shown}\n")
+}
+
+fn top(report: &Report) -> String {
+    if report.top.is_empty() {
+        return String::new();
+    }
+    let spread = |it: Spread| format!("{} to {}", digits(it.min), digits(it.max));
+    let rows = report.top.iter().map(|it| {
+        vec![
+            it.attempt.map_or_else(String::new, |it| format!("#{it}")),
+            digits(it.ms),
+            it.spread.map_or_else(|| "-".to_owned(), spread),
+            factor(Some(it.speedup)),
+            it.planner.clone(),
+            it.pipeline.clone(),
+        ]
+    });
+    let caption = match report.top.iter().any(|it| it.spread.is_some()) {
+        true => "Median of the timed runs; bars reach from the shortest to the longest.",
+        false => "Median of the timed runs; their spread was not kept.",
+    };
+    format!(
+        "<h2>Fastest plans</h2>\n<figure>{}<figcaption>{caption}</figcaption></figure>\n{}",
+        svg::times(&report.top, report.baseline_ms),
+        table(
+            &["attempt", "ms", "spread", "speedup", "planner", "pipeline"],
+            rows.collect()
+        )
+    )
+}
+
+fn impact(report: &Report) -> String {
+    if report.impact.is_empty() {
+        return "<h2>Impact of settings</h2>\n<p>No setting changed among verified plans of \
+                different times.</p>\n"
+            .to_owned();
+    }
+    let rows = report.impact.iter().map(|it| {
+        let values = it.values.iter();
+        let values = values.map(|it| format!("{}: {} ({})", it.value, digits(it.ms), it.plans));
+        vec![
+            it.setting.clone(),
+            format!("{:.3}", it.eta_squared),
+            known(it.f),
+            format!("{:.3}", it.p),
+            it.plans.to_string(),
+            values.collect::<Vec<_>>().join(", "),
+        ]
+    });
+    format!(
+        "<h2>Impact of settings</h2>\n<p>One analysis of variance per setting on the logarithm of the time. \
+         η² is the share of the spread that goes with the setting; p is the share of random orders of the \
+         times that explain as much, each setting tested alone. A search does not draw settings \
+         independently: this says where to look, not what is the cause.</p>\n{}",
+        table(
+            &[
+                "setting",
+                "η²",
+                "F",
+                "p",
+                "plans",
+                "value: geometric mean ms (plans)"
+            ],
+            rows.collect()
+        )
+    )
+}
+
+fn planners(report: &Report) -> String {
+    let rows = report.planners.iter().map(|it| {
+        let model = it.model.as_ref().map(|it| format!(" ({it})"));
+        vec![
+            it.planner.clone() + &model.unwrap_or_default(),
+            it.plans.to_string(),
+            it.refused.to_string(),
+            known(it.best_ms),
+            factor(it.speedup),
+            it.found_after
+                .map_or_else(|| "-".to_owned(), |it| it.to_string()),
+        ]
+    });
+    let head = [
+        "planner",
+        "plans",
+        "refused",
+        "best ms",
+        "speedup",
+        "after plans",
+    ];
+    match report.planners.is_empty() {
+        true => String::new(),
+        false => format!("<h2>Planners</h2>\n{}", table(&head, rows.collect())),
+    }
+}
+
+fn refusals(report: &Report) -> String {
+    let rows = report
+        .refusals
+        .iter()
+        .map(|it| vec![it.reason.clone(), it.count.to_string(), it.example.clone()]);
+    match report.refusals.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<h2>Refused plans</h2>\n{}",
+            table(&["reason", "plans", "first message"], rows.collect())
+        ),
+    }
+}
+
+/// A table; cells are escaped here, so callers pass text.
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let cells = |tag: &str, row: Vec<String>| {
+        let cell = |text: &String| format!("<{tag}>{}</{tag}>", escape(text));
+        let cells: Vec<String> = row.iter().map(cell).collect();
+        format!("<tr>{}</tr>\n", cells.concat())
+    };
+    let head = cells("th", head.iter().map(ToString::to_string).collect());
+    let rows: Vec<String> = rows.into_iter().map(|row| cells("td", row)).collect();
+    format!(
+        "<div class=\"wide\"><table>\n{head}{}</table></div>\n",
+        rows.concat()
+    )
+}

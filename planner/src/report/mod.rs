@@ -1,0 +1,162 @@
+//! What a run found, for a reader: as text, as JSON, as one page.
+//!
+//! ```no_run
+//! use kforge_planner::report::{Report, Run, html};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let run: Run = serde_json::from_str(&std::fs::read_to_string("run.json")?)?;
+//! std::fs::write("run.html", html(&Report::of(&run)))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Pure functions of the run: the same run gives the same bytes. Names, reasons and
+//! messages of a run are foreign text; the page escapes them and the terminal never
+//! sees their control characters. A refused plan has no time anywhere.
+
+mod curve;
+mod effect;
+mod factor;
+mod html;
+mod impact;
+mod number;
+mod summary;
+mod svg;
+mod text;
+
+pub use curve::Point;
+pub use effect::{Effect, Group, PERMUTATIONS, effect};
+pub use factor::settings;
+pub use html::html;
+pub use impact::{Impact, Value};
+pub use summary::{Planner, Ranked, Refusals, TOP};
+pub use text::text;
+
+use std::collections::BTreeMap;
+
+use kforge_runtime::DeviceDescription;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    attempt::{Attempt, Outcome},
+    budget::Ended,
+    problem::Problem,
+};
+
+/// One run of the loop, as `kforge optimize --json` writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The module and its ops.
+    pub problem: Problem,
+    /// Where it was measured.
+    pub device: DeviceDescription,
+    /// Who proposed.
+    pub planner: String,
+    /// The default knobs, from the last comparison.
+    #[serde(default)]
+    pub baseline: Option<Attempt>,
+    /// The accepted plan, from the last comparison.
+    #[serde(default)]
+    pub best: Option<Attempt>,
+    /// Every plan, in order.
+    pub attempts: Vec<Attempt>,
+    /// The rule that ended the run; `None` if the user did.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Shortest and longest of an attempt's timed runs by its id, where known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spread: BTreeMap<String, Spread>,
+}
+
+/// Shortest and longest of the timed runs of one plan.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// Milliseconds.
+    pub min: f64,
+    /// Milliseconds.
+    pub max: f64,
+}
+
+/// A run, counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What was optimised.
+    pub workload: String,
+    /// The device's name.
+    pub device: String,
+    /// Its API.
+    pub backend: String,
+    /// Who proposed.
+    pub planner: String,
+    /// Plans tried.
+    pub attempts: usize,
+    /// Those that were refused.
+    pub refused: usize,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Why the run ended, in a sentence.
+    pub ended: String,
+    /// Milliseconds of the default knobs.
+    pub baseline_ms: Option<f64>,
+    /// The accepted plan.
+    pub best: Option<Ranked>,
+    /// Every attempt's time and the best until then.
+    pub curve: Vec<Point>,
+    /// What settings had to do with the time, most first.
+    pub impact: Vec<Impact>,
+    /// The fastest plans.
+    pub top: Vec<Ranked>,
+    /// Refused plans by reason, most first.
+    pub refusals: Vec<Refusals>,
+    /// What each planner's plans came to, best first.
+    pub planners: Vec<Planner>,
+}
+
+impl Report {
+    /// Counts a run.
+    pub fn of(run: &Run) -> Self {
+        // An accepted plan that is refused is none.
+        let accepted = run.best.as_ref();
+        Self {
+            workload: run.problem.workload.clone(),
+            device: run.device.name.clone(),
+            backend: run.device.backend.clone(),
+            planner: run.planner.clone(),
+            attempts: run.attempts.len(),
+            refused: run
+                .attempts
+                .iter()
+                .filter(|it| matches!(it.outcome, Outcome::Refused { .. }))
+                .count(),
+            seconds: run.seconds,
+            ended: run
+                .ended
+                .map_or_else(|| "stopped by the user".into(), |it| it.to_string()),
+            baseline_ms: baseline_ms(run),
+            best: accepted.and_then(|it| summary::ranked(run, it)),
+            curve: curve::of(&run.attempts),
+            impact: impact::of(&run.attempts),
+            top: summary::top(run),
+            refusals: summary::refusals(&run.attempts),
+            planners: summary::planners(run),
+        }
+    }
+}
+
+/// The report as JSON, ending in a line break.
+pub fn json(report: &Report) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(report)? + "\n")
+}
+
+/// A time that can be compared: of a verified plan, finite and above 0.
+fn time(attempt: &Attempt) -> Option<f64> {
+    attempt.ms().filter(|ms| ms.is_finite() && *ms > 0.0)
+}
+
+/// The default knobs' time from the last comparison.
+fn baseline_ms(run: &Run) -> Option<f64> {
+    run.baseline.as_ref().and_then(time)
+}
