@@ -113,7 +113,7 @@ fn top(report: &Report) -> String {
             it.spread.map_or_else(|| "-".to_owned(), spread),
             factor(Some(it.speedup)),
             it.planner.clone(),
-            it.pipeline.clone(),
+            it.chosen.clone(),
         ]
     });
     let caption = match report.top.iter().any(|it| it.spread.is_some()) {
@@ -124,7 +124,7 @@ fn top(report: &Report) -> String {
         "<h2>Fastest plans</h2>\n<figure>{}<figcaption>{caption}</figcaption></figure>\n{}",
         svg::times(&report.top, report.baseline_ms),
         table(
-            &["attempt", "ms", "spread", "speedup", "planner", "pipeline"],
+            &["attempt", "ms", "spread", "speedup", "planner", "plan"],
             rows.collect()
         )
     )

@@ -8,7 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Run, Spread, baseline_ms, time};
-use crate::attempt::{Attempt, Outcome};
+use crate::{
+    attempt::{Attempt, Outcome},
+    plan::{Plan, Step},
+};
 
 /// Plans that a report shows in full.
 pub const TOP: usize = 10;
@@ -32,6 +35,8 @@ pub struct Ranked {
     pub levels: Vec<String>,
     /// Its largest error by the bound for it.
     pub worst_ratio: f64,
+    /// The chosen passes with their knobs, as pipelines spell them.
+    pub chosen: String,
     /// The pipeline.
     pub pipeline: String,
 }
@@ -90,6 +95,7 @@ fn at(run: &Run, attempt: &Attempt, place: Option<usize>) -> Option<Ranked> {
             speedup: *speedup,
             levels: levels.clone(),
             worst_ratio: *worst_ratio,
+            chosen: chosen(&attempt.plan),
             pipeline: attempt.plan.text(),
         }),
     }
@@ -165,4 +171,20 @@ fn planner(attempt: &Attempt) -> String {
         "" => "by hand".to_owned(),
         name => name.to_owned(),
     }
+}
+
+/// The passes that a plan chose: `kforge-fuse-attention; up: stages=2 tile-m=32`.
+fn chosen(plan: &Plan) -> String {
+    let step = |step: &Step| {
+        let knobs = step.knobs.iter();
+        let knobs: Vec<String> = knobs
+            .map(|(knob, value)| format!("{knob}={value}"))
+            .collect();
+        let of = step.op.as_ref().unwrap_or(&step.pass);
+        match knobs.is_empty() {
+            true => of.clone(),
+            false => format!("{of}: {}", knobs.join(" ")),
+        }
+    };
+    plan.passes.iter().map(step).collect::<Vec<_>>().join("; ")
 }

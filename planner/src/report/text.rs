@@ -1,8 +1,8 @@
 //! The report for a terminal.
 //!
 //! Control characters of names and messages are shown escaped, since a terminal
-//! would obey them. Long messages are cut after 100 characters and pipelines are
-//! whole; settings beyond the first 10 are in the JSON and on the page.
+//! would obey them. Messages are cut after 100 characters; pipelines and the
+//! settings beyond the first 10 are in the JSON.
 
 use std::fmt::Write;
 
@@ -51,10 +51,10 @@ pub fn text(report: &Report) -> String {
             spread,
             factor(Some(it.speedup)),
             clean(&it.planner),
-            clean(&it.pipeline),
+            clean(&it.chosen),
         ]
     });
-    let head = ["attempt", "ms", "spread", "speedup", "planner", "pipeline"];
+    let head = ["attempt", "ms", "spread", "speedup", "planner", "plan"];
     section(&mut out, "fastest plans", &head, rows.collect());
     let rows = report.impact.iter().take(SETTINGS).map(|it| {
         let fastest = it.fastest().map_or_else(String::new, |it| clean(&it.value));

@@ -32,7 +32,12 @@ fn plans_by_time_each_once() {
     assert_eq!(top.len(), TOP);
     let places: Vec<usize> = top.iter().map(|it| it.attempt.unwrap()).collect();
     assert_eq!(places, [20, 19, 18, 17, 16, 15, 14, 13, 12, 11]);
-    assert!(top[0].pipeline.contains("tile-m=20"), "{}", top[0].pipeline);
+    let (chosen, pipeline) = (&top[0].chosen, &top[0].pipeline);
+    assert!(
+        chosen.starts_with("up: ") && chosen.contains("tile-m=20"),
+        "{chosen}"
+    );
+    assert!(pipeline.contains("tile-m=20"), "{pipeline}");
 }
 
 #[test]
