@@ -92,7 +92,7 @@ impl Memory {
 }
 
 /// The kernels of a candidate, as far as they are shader text.
-pub(super) fn shaders(candidate: &Path) -> Vec<Shader> {
+pub(crate) fn shaders(candidate: &Path) -> Vec<Shader> {
     let files = fs::read_dir(candidate.join("package/kernels"))
         .into_iter()
         .flatten()

@@ -18,10 +18,13 @@
 //! passed its kernels on the device: only then is it timed, kept or shown as a time.
 
 mod candidate;
+mod emit;
 mod memory;
 mod run;
 
 pub use candidate::candidate;
+pub use emit::Emitted;
+pub(crate) use memory::shaders;
 
 use std::{
     path::PathBuf,
@@ -206,6 +209,18 @@ impl Optimizer {
     /// Reads the problem of a module and the device it is for.
     pub fn new(source: Source, settings: Settings) -> Result<Self, OptimizeError> {
         settings.budget.validate()?;
+        let choice: DeviceChoice = settings.device.parse()?;
+        let device = Device::open(choice)?.description().clone();
+        Self::described(source, device, settings)
+    }
+
+    /// Reads the problem of a module for a device that may be elsewhere.
+    pub fn described(
+        source: Source,
+        device: DeviceDescription,
+        settings: Settings,
+    ) -> Result<Self, OptimizeError> {
+        settings.budget.validate()?;
         let session = Session::default();
         let module = session.parse(&source)?;
         let problem =
@@ -213,8 +228,6 @@ impl Optimizer {
                 name: source.name().to_owned(),
                 source: error,
             })?;
-        let choice: DeviceChoice = settings.device.parse()?;
-        let device = Device::open(choice)?.description().clone();
         Ok(Self {
             source,
             problem,

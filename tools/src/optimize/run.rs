@@ -237,7 +237,7 @@ fn outcome(result: MeasuredResult, baseline_ms: Option<f64>) -> Outcome {
     }
 }
 
-fn refused(Refusal { reason, detail }: Refusal) -> Outcome {
+pub(super) fn refused(Refusal { reason, detail }: Refusal) -> Outcome {
     Outcome::Refused { reason, detail }
 }
 

@@ -3,6 +3,10 @@
 //! Exit codes: 0 all is well, 1 something failed, 2 a wrong command line,
 //! 3 this machine has no device of the kind asked for.
 
+#[cfg(feature = "mlir")]
+mod archive;
+#[cfg(feature = "mlir")]
+mod candidates;
 mod diagnose_gpu;
 #[cfg(feature = "mlir")]
 mod optimize;
@@ -28,6 +32,8 @@ enum Command {
     DiagnoseGpu(diagnose_gpu::Arguments),
     #[cfg(feature = "mlir")]
     Optimize(Box<optimize::Arguments>),
+    #[cfg(feature = "mlir")]
+    Archive(archive::Arguments),
     /// Print what generated pages are made of
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -92,6 +98,8 @@ pub fn main() -> ExitCode {
         Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::Optimize(arguments) => optimize::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::Archive(arguments) => archive::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
     };
     match outcome {

@@ -20,7 +20,11 @@ use kforge_planner::{
     search::{Evolve, Exhaustive, Random},
 };
 
-use super::{Failure, workload::Workload};
+use super::{
+    Failure,
+    candidates::{self, Candidates},
+    workload::Workload,
+};
 use crate::{
     compile::{Session, Source},
     optimize::{Event, Optimized, Optimizer, Settings},
@@ -34,6 +38,7 @@ use crate::{
 /// Examples:
 ///   kforge optimize --kernel matmul --m 512 --n 512 --k 512
 ///   kforge optimize layer.mlir --planner random --max-seconds 60 --plan-output layer.json
+///   kforge optimize layer.mlir --emit-candidates DIR --device-description there.json
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
@@ -86,6 +91,8 @@ pub(super) struct Arguments {
     /// File for the best plan
     #[arg(long, value_name = "FILE.json")]
     plan_output: Option<PathBuf>,
+    #[command(flatten)]
+    candidates: Candidates,
     /// Print everything that was tried as JSON instead of a summary
     #[arg(long)]
     json: bool,
@@ -95,7 +102,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let source = arguments.workload.source()?;
     let settings = arguments.settings()?;
     let mut planner = arguments.planner(&source)?;
-    let optimizer = Optimizer::new(source, settings)?;
+    let optimizer = match arguments.candidates.device()? {
+        Some(device) => Optimizer::described(source, device, settings)?,
+        None => Optimizer::new(source, settings)?,
+    };
+    if let Some(folder) = &arguments.candidates.emit_candidates {
+        return candidates::emit(&optimizer, planner.as_mut(), folder, arguments.json);
+    }
     let limit = arguments.max_iterations;
     let mut watch = |event: Event<'_>| {
         // A progress line nobody can read changes nothing.
