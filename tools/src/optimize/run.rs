@@ -103,7 +103,10 @@ impl Optimizer {
         })
     }
 
-    fn memory(&self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Option<Memory>, OptimizeError> {
+    pub(super) fn memory(
+        &self,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Option<Memory>, OptimizeError> {
         let Some(path) = &self.settings.archive else {
             return Ok(None);
         };
