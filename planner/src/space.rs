@@ -34,6 +34,16 @@ const ROWS: &[Axis] = &[
     ("vector-width", &[1, 2, 4, 8, 16]),
 ];
 
+/// The knobs of a pass; none for passes that are no schedule.
+pub fn of_pass(pass: &str) -> &'static [Axis] {
+    match pass {
+        "kforge-tile-matmul" => MATMUL,
+        "kforge-tile-attention" => ATTENTION,
+        "kforge-vectorize-layernorm" => ROWS,
+        _ => &[],
+    }
+}
+
 /// The knobs of the pass that schedules such an op.
 pub const fn axes(shape: &OpShape) -> &'static [Axis] {
     match shape {

@@ -227,7 +227,7 @@ fn from_file(path: &Path, problem: &Problem) -> Result<Plan, OptError> {
 }
 
 /// A device by choice or by its recorded description; WebGPU's limits without either.
-fn device(choice: Option<&str>) -> Result<DeviceDescription, OptError> {
+pub(crate) fn device(choice: Option<&str>) -> Result<DeviceDescription, OptError> {
     match choice {
         None => Ok(DeviceDescription {
             name: "webgpu".into(),

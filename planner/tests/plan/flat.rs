@@ -142,3 +142,18 @@ fn the_space_holds_what_people_tune_by_hand() {
     holds(0, "subgroups", &[1, 2, 4, 8, 16]);
     holds(2, "block-size", &[256, 512, 1024, 2048, 4096]);
 }
+
+#[test]
+fn every_flat_knob_is_documented() {
+    let page = include_str!("../../../docs/plans.md");
+    let mut rows = page.lines().filter(|line| line.starts_with("| `"));
+    for knob in FLAT_KNOBS {
+        let passes: Vec<String> = knob.passes.iter().map(|it| format!("`{it}`")).collect();
+        let option = knob
+            .option
+            .map_or_else(|| "runs or not".into(), |it| format!("`{it}`"));
+        let row = format!("| `{}` | {} | {option} |", knob.name, passes.join(", "));
+        assert_eq!(rows.next(), Some(row.as_str()));
+    }
+    assert_eq!(rows.next(), None);
+}

@@ -109,6 +109,16 @@ impl Session {
         pipeline: &str,
         seed: u64,
     ) -> Result<Compiled, CompileError> {
+        let plan = self.run(&mut module, pipeline)?;
+        let serialized = serialize::package(module.as_operation(), &Options { plan, seed })?;
+        Ok(Compiled {
+            serialized,
+            target: CompiledFor::of(module.as_operation()),
+        })
+    }
+
+    /// Runs a pipeline and gives it as MLIR prints it.
+    pub fn run(&self, module: &mut Module<'_>, pipeline: &str) -> Result<String, CompileError> {
         let manager = PassManager::new(&self.context);
         // A pipeline that does not parse is an empty one that succeeds.
         parse_pass_pipeline(manager.as_operation_pass_manager(), pipeline).map_err(|error| {
@@ -116,12 +126,8 @@ impl Session {
         })?;
         let plan = manager.as_operation_pass_manager().to_string();
         manager
-            .run(&mut module)
+            .run(module)
             .map_err(|_| self.refused("the module cannot be lowered"))?;
-        let serialized = serialize::package(module.as_operation(), &Options { plan, seed })?;
-        Ok(Compiled {
-            serialized,
-            target: CompiledFor::of(module.as_operation()),
-        })
+        Ok(plan)
     }
 }

@@ -18,11 +18,13 @@
 //! passed its kernels on the device: only then is it timed, kept or shown as a time.
 
 mod candidate;
+mod check;
 mod emit;
 mod memory;
 mod run;
 
 pub use candidate::candidate;
+pub use check::{Checked, Checks, check_plan};
 pub use emit::Emitted;
 pub(crate) use memory::shaders;
 

@@ -117,7 +117,7 @@ impl Optimizer {
         Ok(Some(memory))
     }
 
-    fn worker(&self, full: bool) -> Worker {
+    pub(super) fn worker(&self, full: bool) -> Worker {
         let settings = measure::Settings {
             device: self.settings.device.clone(),
             repeats: self.settings.repeats,

@@ -1,16 +1,24 @@
 //! The `kforge` workbench: one file per subcommand.
 //!
-//! Exit codes: 0 all is well, 1 something failed, 2 a wrong command line,
-//! 3 this machine has no device of the kind asked for.
+//! Exit codes: 0 all is well, 1 something failed, 2 a wrong command line or
+//! a plan that does not fit, 3 this machine has no device of the kind asked for.
 
 #[cfg(feature = "mlir")]
 mod archive;
 #[cfg(feature = "mlir")]
 mod candidates;
+#[cfg(feature = "mlir")]
+mod chosen;
 mod diagnose_gpu;
+#[cfg(feature = "mlir")]
+mod emit_mlir;
 #[cfg(feature = "mlir")]
 mod optimize;
 mod reference;
+#[cfg(feature = "mlir")]
+mod show_passes;
+#[cfg(feature = "mlir")]
+mod verify_plan;
 #[cfg(feature = "mlir")]
 mod workload;
 
@@ -34,6 +42,12 @@ enum Command {
     Optimize(Box<optimize::Arguments>),
     #[cfg(feature = "mlir")]
     Archive(archive::Arguments),
+    #[cfg(feature = "mlir")]
+    VerifyPlan(Box<verify_plan::Arguments>),
+    #[cfg(feature = "mlir")]
+    EmitMlir(Box<emit_mlir::Arguments>),
+    #[cfg(feature = "mlir")]
+    ShowPasses(show_passes::Arguments),
     /// Print what generated pages are made of
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -75,6 +89,28 @@ enum Failure {
     #[cfg(feature = "mlir")]
     #[error(transparent)]
     Optimize(#[from] crate::optimize::OptimizeError),
+    /// A file that cannot be read.
+    #[cfg(feature = "mlir")]
+    #[error("cannot read '{path}': {source}")]
+    Read {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
+    /// A file that is no plan.
+    #[cfg(feature = "mlir")]
+    #[error("'{path}': {reason}")]
+    Plan {
+        path: std::path::PathBuf,
+        reason: String,
+    },
+    /// A plan cannot be edited as asked.
+    #[cfg(feature = "mlir")]
+    #[error("{0}")]
+    Set(String),
+    /// A plan that does not fit; the reasons are printed already.
+    #[cfg(feature = "mlir")]
+    #[error("{plan} is refused for {count} reasons")]
+    Refused { plan: String, count: usize },
     /// Whatever has no name of its own.
     #[error("{0}")]
     Other(String),
@@ -87,6 +123,8 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::NoDevice { .. } => 3,
+            #[cfg(feature = "mlir")]
+            Self::Plan { .. } | Self::Set(_) | Self::Refused { .. } => 2,
             _ => 1,
         }
     }
@@ -100,6 +138,12 @@ pub fn main() -> ExitCode {
         Command::Optimize(arguments) => optimize::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::Archive(arguments) => archive::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::VerifyPlan(arguments) => verify_plan::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::EmitMlir(arguments) => emit_mlir::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::ShowPasses(arguments) => show_passes::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
     };
     match outcome {

@@ -20,6 +20,9 @@ pub(super) struct Arguments {
 enum About {
     /// The JSON schema of a package's manifest
     Manifest,
+    /// The JSON schema of a plan
+    #[cfg(feature = "mlir")]
+    Plan,
     /// Passes and pipelines with options, defaults and statistics, as Markdown
     #[cfg(feature = "mlir")]
     Passes,
@@ -28,6 +31,8 @@ enum About {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = match arguments.about {
         About::Manifest => format!("{:#}\n", schema()),
+        #[cfg(feature = "mlir")]
+        About::Plan => kforge_planner::plan::schema(),
         #[cfg(feature = "mlir")]
         About::Passes => passes::page(),
     };

@@ -38,6 +38,11 @@ impl Workload {
         }
     }
 
+    /// Whether the command line names one; otherwise it is a matmul.
+    pub(super) fn is_given(&self) -> bool {
+        self.file.is_some() || self.kernel.is_some()
+    }
+
     /// What reports and files are named after.
     pub(super) fn name(&self) -> String {
         let stem = self.file.as_deref().and_then(|file| file.file_stem());

@@ -2,7 +2,8 @@
 //!
 //! - dialect.md, by mlir-tblgen from KForgeOps.td;
 //! - passes.md, from the table of passes and the headers of their files;
-//! - manifest.schema.json, from the types of the package format.
+//! - manifest.schema.json, from the types of the package format;
+//! - plan.schema.json, from the types of the plan format.
 //!
 //! The pages are tracked, so that they can be read without LLVM; `cargo xtask
 //! test` fails when they no longer say what their sources say.
@@ -70,6 +71,7 @@ fn pages(llvm: &Llvm) -> Result<Vec<(PathBuf, String)>> {
             folder.join("manifest.schema.json"),
             workbench("manifest")? + "\n",
         ),
+        (folder.join("plan.schema.json"), workbench("plan")? + "\n"),
     ])
 }
 

@@ -1,0 +1,98 @@
+//! `kforge emit-mlir`: a module as it stands at one stage of its compilation.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use kforge_lowering::serialize;
+use kforge_planner::{check, problem::of_module};
+use kforge_runtime::device::Target;
+
+use super::{Failure, chosen::Chosen, workload::Workload};
+use crate::{compile::Session, opt};
+
+/// Print a module at a stage of its compilation under a plan
+///
+/// Examples:
+///   kforge emit-mlir --kernel matmul --stage wgsl
+///   kforge emit-mlir layer.mlir --stage optimized --plan plan.json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    workload: Workload,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Device: auto, vulkan, metal, dx12, gl, or FILE.json with its description; without
+    /// it the limits that every WebGPU device has
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// Where to stop
+    #[arg(long, value_enum, value_name = "STAGE")]
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// As written
+    Kforge,
+    /// After the plan's passes: fused, with a schedule on every op
+    Optimized,
+    /// Lowered to GPU kernels and their launches
+    Gpu,
+    /// The kernels as WGSL
+    Wgsl,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
+    let source = arguments.workload.source()?;
+    let session = Session::default();
+    let mut module = session.parse(&source).map_err(|error| other(&error))?;
+    if arguments.stage != Stage::Kforge {
+        let problem = of_module(session.context(), &module)
+            .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))?;
+        let device = opt::device(arguments.device.as_deref()).map_err(|error| other(&error))?;
+        let plan = arguments.chosen.plan(&problem, &device)?;
+        if let Err(violations) = check(&plan, Some(&problem)) {
+            for violation in &violations {
+                writeln!(io::stderr(), "{violation}")?;
+            }
+            return Err(Failure::Refused {
+                plan: arguments.chosen.name(),
+                count: violations.len(),
+            });
+        }
+        let lowers = arguments.stage != Stage::Optimized;
+        if lowers && plan.target == Target::Cpu {
+            let message =
+                "the plan is for the CPU, which has no GPU kernels; use --stage optimized";
+            return Err(Failure::Other(message.into()));
+        }
+        let pipeline = plan.text();
+        let pipeline = match lowers {
+            true => pipeline,
+            false => before_lowering(&pipeline),
+        };
+        session
+            .run(&mut module, &pipeline)
+            .map_err(|error| other(&error))?;
+    }
+    let text = match arguments.stage {
+        Stage::Wgsl => {
+            let kernels = serialize::emit(module.as_operation()).map_err(|error| other(&error))?;
+            let texts = kernels
+                .iter()
+                .map(|(name, kernel)| format!("// kernel {name}\n{}\n", kernel.wgsl()));
+            texts.collect()
+        }
+        _ => module.as_operation().to_string(),
+    };
+    writeln!(io::stdout(), "{}", text.trim_end())?;
+    Ok(())
+}
+
+/// A plan's pipeline without the conversion and what follows it.
+fn before_lowering(pipeline: &str) -> String {
+    let chosen = pipeline.split_once(",convert-kforge-to-");
+    chosen.map_or_else(|| pipeline.to_owned(), |(chosen, _)| format!("{chosen})"))
+}
