@@ -11,8 +11,8 @@ mod flat;
 mod json;
 mod text;
 
-pub(crate) use check::{device_of, fits};
 pub use check::{Violation, check};
+pub(crate) use check::{device_of, fits};
 pub use flat::{FLAT_KNOBS, FlatKnob};
 pub use json::{PlanError, from_json, schema, to_json};
 pub use text::TextError;

@@ -29,6 +29,7 @@ pub use emit::Emitted;
 pub(crate) use memory::shaders;
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -40,6 +41,7 @@ use kforge_planner::{
     budget::{BudgetError, Ended},
     plan::Knobs,
     problem::{ExtractError, of_module},
+    report::Spread,
 };
 use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError};
 use serde::Serialize;
@@ -154,6 +156,8 @@ pub struct Optimized {
     pub best: Attempt,
     /// Plans of earlier runs that the planner learnt from.
     pub prior: usize,
+    /// Shortest and longest of an attempt's timed runs, by its id.
+    pub spread: BTreeMap<String, Spread>,
     /// Every plan, in order.
     pub attempts: Vec<Attempt>,
     /// The rule that ended the run; `None` if the user did.

@@ -1,10 +1,18 @@
 //! One run of the loop.
 
-use std::{collections::HashSet, fs, path::Path, sync::atomic::Ordering, thread, time::Instant};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::Path,
+    sync::atomic::Ordering,
+    thread,
+    time::Instant,
+};
 
 use kforge_oracle::Level;
 use kforge_planner::{
     Attempt, Outcome, Plan, archive::Shader, budget::Progress, heuristic, propose::Propose,
+    report::Spread,
 };
 
 use super::{
@@ -17,6 +25,7 @@ use crate::measure::{self, MeasuredResult, Refusal, Worker};
 struct Tried {
     attempt: Attempt,
     shaders: Vec<Shader>,
+    range: Option<Spread>,
 }
 
 impl Optimizer {
@@ -36,6 +45,7 @@ impl Optimizer {
         let baseline = heuristic::propose(&self.problem, &self.device);
         let known = memory.as_ref().map_or(Ok(None), Memory::best)?;
         let mut seen: HashSet<String> = HashSet::from([baseline.id()]);
+        let mut spread = BTreeMap::new();
         let mut progress = Progress::default();
         let mut attempts: Vec<Attempt> = Vec::new();
         // First the default knobs, then what was best in an earlier run.
@@ -44,7 +54,12 @@ impl Optimizer {
         let ended = loop {
             let baseline_ms = attempts.first().and_then(Attempt::ms);
             for tried in self.try_all(&plans, baseline_ms, &mut worker, folder.path()) {
-                let Tried { attempt, shaders } = tried;
+                let Tried {
+                    attempt,
+                    shaders,
+                    range,
+                } = tried;
+                spread.extend(range.map(|range| (attempt.id.clone(), range)));
                 if attempts.is_empty() && attempt.ms().is_none() {
                     return Err(no_baseline(&attempt));
                 }
@@ -97,6 +112,7 @@ impl Optimizer {
             baseline,
             best,
             prior,
+            spread,
             attempts,
             ended,
             seconds: start.elapsed().as_secs_f64(),
@@ -149,13 +165,14 @@ impl Optimizer {
             let mut tried = Vec::new();
             for (plan, compiled) in plans.iter().zip(compiling) {
                 let crashed = |_| Err(Refusal::new("compile", "the compiler crashed"));
-                let mut kernels = Vec::new();
+                let (mut kernels, mut range) = (Vec::new(), None);
                 let outcome = match compiled.join().unwrap_or_else(crashed) {
                     Ok(place) => {
                         kernels = shaders(&place);
                         let measured = worker.measure(&place);
                         // What was measured is in the attempt; the rest can be made again.
                         let _ = fs::remove_dir_all(place);
+                        range = spread_of(&measured.result);
                         outcome(measured.result, baseline_ms)
                     }
                     Err(refusal) => refused(refusal),
@@ -168,6 +185,7 @@ impl Optimizer {
                 tried.push(Tried {
                     attempt,
                     shaders: kernels,
+                    range,
                 });
             }
             tried
@@ -216,6 +234,16 @@ impl Optimizer {
             Some(_) => Ok((baseline, best)),
             None => Err(no_baseline(&best)),
         }
+    }
+}
+
+fn spread_of(result: &MeasuredResult) -> Option<Spread> {
+    match result {
+        MeasuredResult::Verified { time, .. } => Some(Spread {
+            min: time.ms.min,
+            max: time.ms.max,
+        }),
+        MeasuredResult::Refused(_) => None,
     }
 }
 

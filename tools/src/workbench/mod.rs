@@ -16,6 +16,8 @@ mod emit_mlir;
 mod optimize;
 mod reference;
 #[cfg(feature = "mlir")]
+mod report;
+#[cfg(feature = "mlir")]
 mod show_passes;
 #[cfg(feature = "mlir")]
 mod verify_plan;
@@ -48,6 +50,8 @@ enum Command {
     EmitMlir(Box<emit_mlir::Arguments>),
     #[cfg(feature = "mlir")]
     ShowPasses(show_passes::Arguments),
+    #[cfg(feature = "mlir")]
+    Report(report::Arguments),
     /// Print what generated pages are made of
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -72,6 +76,7 @@ enum Failure {
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     /// A file that cannot be written.
+    #[cfg(feature = "mlir")]
     #[error("cannot write '{path}': {source}")]
     Write {
         path: std::path::PathBuf,
@@ -112,6 +117,7 @@ enum Failure {
     #[error("{plan} is refused for {count} reasons")]
     Refused { plan: String, count: usize },
     /// Whatever has no name of its own.
+    #[cfg(feature = "mlir")]
     #[error("{0}")]
     Other(String),
     /// The report was written; what it says is bad.
@@ -144,6 +150,8 @@ pub fn main() -> ExitCode {
         Command::EmitMlir(arguments) => emit_mlir::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::ShowPasses(arguments) => show_passes::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::Report(arguments) => report::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
     };
     match outcome {

@@ -1,0 +1,100 @@
+//! `kforge report`: what `kforge optimize --json` found, for people.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use kforge_planner::report::{self, Report, Run};
+
+use super::Failure;
+
+/// Bytes of a run that are read; 10,000 attempts take 40 MB.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Show a run of `kforge optimize`: learning curve, times, the impact of each setting
+///
+/// The page is one file: no script, no network. With --format text the report is printed,
+/// otherwise it is written to reports/<workload>_optimization_report.<format>.
+///
+/// Examples:
+///   kforge optimize --kernel softmax --json > run.json && kforge report run.json
+///   kforge report run.json --format html -o softmax.html
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Arguments {
+    /// What `kforge optimize --json` printed
+    #[arg(value_name = "RUN.json")]
+    run: PathBuf,
+    /// text, json or html
+    #[arg(long, default_value = "text", value_parser = ["text", "json", "html"])]
+    format: String,
+    /// Where to; - is standard output
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let run = read(&arguments.run)?;
+    let found = Report::of(&run);
+    let text = match arguments.format.as_str() {
+        "html" => report::html(&found),
+        "json" => report::json(&found).map_err(io::Error::from)?,
+        _ => report::text(&found),
+    };
+    let place = match (&arguments.output, arguments.format.as_str()) {
+        (Some(path), _) => path.clone(),
+        (None, "text") => "-".into(),
+        (None, format) => {
+            let name = format!(
+                "{}_optimization_report.{format}",
+                plain(&run.problem.workload)
+            );
+            Path::new("reports").join(name)
+        }
+    };
+    if place.as_os_str() == "-" {
+        return Ok(io::stdout().write_all(text.as_bytes())?);
+    }
+    write(&place, &text)?;
+    // The report is there, whether or not anybody reads where.
+    let _ = writeln!(io::stderr(), "{}", place.display());
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Run, Failure> {
+    let refused = |why: String| Failure::Other(format!("'{}': {why}", path.display()));
+    let bytes = fs::metadata(path)
+        .map_err(|error| refused(error.to_string()))?
+        .len();
+    if bytes > MAX_BYTES {
+        return Err(refused(format!(
+            "{bytes} bytes are over the limit of {MAX_BYTES}"
+        )));
+    }
+    let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    serde_json::from_str(&text)
+        .map_err(|error| refused(format!("is no run of 'kforge optimize --json': {error}")))
+}
+
+/// Whole or not at all.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |source| Failure::Write {
+        path: path.to_path_buf(),
+        source,
+    };
+    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let part = path.with_extension("part");
+    fs::write(&part, text)
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(failed)
+}
+
+/// A workload as a part of a file's name.
+fn plain(workload: &str) -> String {
+    let keep = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    workload.chars().take(64).map(keep).collect()
+}
