@@ -30,7 +30,10 @@ const MAY_KNOW: &[(&str, Option<&[&str]>)] = &[
         ]),
     ),
     // The planner needs the option table, which the passes own.
-    ("kforge-planner", Some(&["kforge-dialect", "kforge-passes", "kforge-runtime"])),
+    (
+        "kforge-planner",
+        Some(&["kforge-dialect", "kforge-passes", "kforge-runtime"]),
+    ),
     ("kforge-model", Some(&["kforge-dialect"])),
     ("kforge-tools", None),
     ("kforge-plugin", None),
