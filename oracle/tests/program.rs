@@ -355,7 +355,7 @@ fn generation_is_deterministic_and_role_aware() {
             assert_eq!(
                 full,
                 if values == Values::ConstantRows {
-                    vec![0]
+                    vec![0, 9]
                 } else {
                     vec![]
                 }
