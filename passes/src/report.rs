@@ -10,7 +10,11 @@ pub fn write_json(path: &Path, verdicts: &[(String, Verdict)]) -> io::Result<()>
         .iter()
         .map(|(entry, verdict)| (entry.as_str(), verdict))
         .collect();
-    let text = serde_json::to_string_pretty(&map)?;
+    write_whole(path, &serde_json::to_string_pretty(&map)?)
+}
+
+/// Writes a file through one beside it and a rename: it is there whole or not at all.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = Path::new(&part);

@@ -9,10 +9,7 @@ use kforge_runtime::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    plan::SCHEMA,
-    problem::{OpShape, Problem},
-};
+use crate::{plan::SCHEMA, problem::Problem};
 
 /// Everything that a verdict or a time may depend on but the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,7 +143,7 @@ impl Key {
         }
         let of = |key: &Key| -> Vec<f64> {
             let ops = key.problem.ops.iter();
-            ops.flat_map(|op| sizes(&op.shape))
+            ops.flat_map(|op| op.shape.sizes())
                 .map(|size| (size.max(1) as f64).ln())
                 .collect()
         };
@@ -171,7 +168,7 @@ impl Key {
         };
         let ops = self.problem.ops.iter();
         let ops: Vec<String> = ops
-            .map(|op| format!("{}:{}", op.shape.kind(), dtype(&op.shape)))
+            .map(|op| format!("{}:{}", op.shape.kind(), op.shape.element()))
             .collect();
         format!("{target} {}", ops.join("+"))
     }
@@ -188,31 +185,6 @@ impl Key {
 /// The digest of a key's canonical text.
 pub(super) fn digest(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().as_str()[..32].to_owned()
-}
-
-fn dtype(shape: &OpShape) -> String {
-    match *shape {
-        OpShape::Matmul { element, .. } | OpShape::Attention { element, .. } => element,
-        OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => it.element,
-    }
-    .to_string()
-}
-
-fn sizes(shape: &OpShape) -> Vec<u64> {
-    match *shape {
-        OpShape::Matmul { batch, m, n, k, .. } => vec![batch, m, n, k],
-        OpShape::Attention {
-            heads,
-            queries,
-            keys,
-            head,
-            value_head,
-            ..
-        } => vec![heads, queries, keys, head, value_head],
-        OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => {
-            vec![it.rows, it.n]
-        }
-    }
 }
 
 #[cfg(test)]

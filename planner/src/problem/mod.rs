@@ -118,6 +118,32 @@ impl OpShape {
         }
     }
 
+    /// Its element type.
+    pub const fn element(&self) -> Dtype {
+        match *self {
+            OpShape::Matmul { element, .. } | OpShape::Attention { element, .. } => element,
+            OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => it.element,
+        }
+    }
+
+    /// Its sizes, in the order of its fields.
+    pub fn sizes(&self) -> Vec<u64> {
+        match *self {
+            OpShape::Matmul { batch, m, n, k, .. } => vec![batch, m, n, k],
+            OpShape::Attention {
+                heads,
+                queries,
+                keys,
+                head,
+                value_head,
+                ..
+            } => vec![heads, queries, keys, head, value_head],
+            OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => {
+                vec![it.rows, it.n]
+            }
+        }
+    }
+
     /// Arithmetic it needs: multiplications and additions for products, 5 per
     /// element for reduced rows.
     pub fn flops(&self) -> f64 {

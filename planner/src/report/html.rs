@@ -4,7 +4,7 @@
 //! whatever would still be loaded or run.
 
 use super::{
-    Report, Spread,
+    Planner, Report, Spread,
     number::{digits, factor, known},
     svg,
 };
@@ -168,29 +168,13 @@ fn impact(report: &Report) -> String {
 }
 
 fn planners(report: &Report) -> String {
-    let rows = report.planners.iter().map(|it| {
-        let model = it.model.as_ref().map(|it| format!(" ({it})"));
-        vec![
-            it.planner.clone() + &model.unwrap_or_default(),
-            it.plans.to_string(),
-            it.refused.to_string(),
-            known(it.best_ms),
-            factor(it.speedup),
-            it.found_after
-                .map_or_else(|| "-".to_owned(), |it| it.to_string()),
-        ]
-    });
-    let head = [
-        "planner",
-        "plans",
-        "refused",
-        "best ms",
-        "speedup",
-        "after plans",
-    ];
+    let rows = report.planners.iter().map(|it| it.cells().to_vec());
     match report.planners.is_empty() {
         true => String::new(),
-        false => format!("<h2>Planners</h2>\n{}", table(&head, rows.collect())),
+        false => format!(
+            "<h2>Planners</h2>\n{}",
+            table(&Planner::HEAD, rows.collect())
+        ),
     }
 }
 

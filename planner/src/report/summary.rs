@@ -7,7 +7,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Run, Spread, baseline_ms, time};
+use super::{
+    Run, Spread, baseline_ms,
+    number::{factor, known},
+    time,
+};
 use crate::{
     attempt::{Attempt, Outcome},
     plan::{Plan, Step},
@@ -69,6 +73,32 @@ pub struct Planner {
     pub speedup: Option<f64>,
     /// The how many-th of its own plans that was, from 1.
     pub found_after: Option<usize>,
+}
+
+impl Planner {
+    /// What the columns of a table of planners are called.
+    pub(super) const HEAD: [&str; 6] = [
+        "planner",
+        "plans",
+        "refused",
+        "best ms",
+        "speedup",
+        "after plans",
+    ];
+
+    /// Its row of such a table, as plain text.
+    pub(super) fn cells(&self) -> [String; 6] {
+        let model = self.model.as_ref().map(|it| format!(" ({it})"));
+        [
+            self.planner.clone() + &model.unwrap_or_default(),
+            self.plans.to_string(),
+            self.refused.to_string(),
+            known(self.best_ms),
+            factor(self.speedup),
+            self.found_after
+                .map_or_else(|| "-".to_owned(), |it| it.to_string()),
+        ]
+    }
 }
 
 /// An attempt with its place, if it is verified.

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::{
-    Report,
+    Planner, Report,
     number::{digits, factor, known},
 };
 
@@ -77,27 +77,11 @@ pub fn text(report: &Report) -> String {
     });
     let head = ["reason", "plans", "first message"];
     section(&mut out, "refused", &head, rows.collect());
-    let rows = report.planners.iter().map(|it| {
-        let model = it.model.as_ref().map(|it| format!(" ({})", clean(it)));
-        vec![
-            clean(&it.planner) + &model.unwrap_or_default(),
-            it.plans.to_string(),
-            it.refused.to_string(),
-            known(it.best_ms),
-            factor(it.speedup),
-            it.found_after
-                .map_or_else(|| "-".to_owned(), |it| it.to_string()),
-        ]
-    });
-    let head = [
-        "planner",
-        "plans",
-        "refused",
-        "best ms",
-        "speedup",
-        "after plans",
-    ];
-    section(&mut out, "planners", &head, rows.collect());
+    let rows = report
+        .planners
+        .iter()
+        .map(|it| it.cells().map(|cell| clean(&cell)).to_vec());
+    section(&mut out, "planners", &Planner::HEAD, rows.collect());
     out
 }
 

@@ -131,7 +131,7 @@ fn features(space: &Space, point: &Point) -> Vec<f64> {
     row.extend(fusions.map(|pass| f64::from(u8::from(passes.contains(pass)))));
     for (op, values) in space.ops().iter().zip(&point.schedules) {
         row.extend(evidence::sizes(op.shape()));
-        row.push(evidence::element(op.shape()) as f64);
+        row.push(op.shape().element().bytes() as f64);
         row.push(f64::from(u8::from(values.is_some())));
         let values = values.clone();
         let values = values.unwrap_or_else(|| vec![1; op.knobs().count()]);

@@ -150,33 +150,11 @@ fn distance(a: &OpShape, b: &OpShape) -> f64 {
     }
     let sizes = sizes(a).into_iter().zip(sizes(b));
     let apart = sizes.map(|(a, b)| (a - b).abs()).sum::<f64>();
-    apart + f64::from(u8::from(element(a) != element(b)))
+    apart + f64::from(u8::from(a.element().bytes() != b.element().bytes()))
 }
 
 /// Binary logarithms of an op's sizes.
 pub(super) fn sizes(shape: &OpShape) -> Vec<f64> {
-    let sizes = match *shape {
-        OpShape::Matmul { batch, m, n, k, .. } => vec![batch, m, n, k],
-        OpShape::Attention {
-            heads,
-            queries,
-            keys,
-            head,
-            value_head,
-            ..
-        } => vec![heads, queries, keys, head, value_head],
-        OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => {
-            vec![it.rows, it.n]
-        }
-    };
     let log = |size: u64| (size.max(1) as f64).log2();
-    sizes.into_iter().map(log).collect()
-}
-
-/// Bytes of an element.
-pub(super) fn element(shape: &OpShape) -> usize {
-    match shape {
-        OpShape::Matmul { element, .. } | OpShape::Attention { element, .. } => element.bytes(),
-        OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => it.element.bytes(),
-    }
+    shape.sizes().into_iter().map(log).collect()
 }

@@ -5,7 +5,7 @@ use kforge_planner::{Plan, heuristic};
 use kforge_runtime::DeviceDescription;
 use serde::Serialize;
 
-use super::{OptimizeError, Optimizer, candidate};
+use super::{OptimizeError, Optimizer};
 use crate::measure::{MeasuredResult, Refusal};
 
 /// What became of one plan.
@@ -64,14 +64,8 @@ pub fn check_plan(
 ) -> Result<Checked, OptimizeError> {
     let folder = tempfile::tempdir().map_err(OptimizeError::Folder)?;
     let measure = |plan: &Plan, cases: Level| {
-        let (source, problem) = (&optimizer.source, &optimizer.problem);
-        match candidate(source, problem, plan, folder.path(), cases) {
-            Ok(place) => {
-                let mut worker = optimizer.worker(cases == Level::Full);
-                worker.measure(&place).result
-            }
-            Err(refusal) => MeasuredResult::Refused(refusal),
-        }
+        let mut worker = optimizer.worker(cases == Level::Full);
+        optimizer.measured(plan, cases, &mut worker, folder.path())
     };
     let default = || heuristic::propose(&optimizer.problem, &optimizer.device);
     let baseline = checks.compare.then(|| measure(&default(), Level::Quick));

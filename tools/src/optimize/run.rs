@@ -30,7 +30,7 @@ struct Tried {
 
 impl Optimizer {
     /// Tries plans until a rule of the budget ends it. The best one is measured once
-    /// more, with every case and in turns with the default knobs, before it is given.
+    /// more, with every case and beside the default knobs, before it is given.
     pub fn optimize(
         &self,
         planner: &mut dyn Propose,
@@ -146,6 +146,20 @@ impl Optimizer {
         Worker::new(self.settings.runner.clone(), settings)
     }
 
+    /// Compiles one plan and measures it.
+    pub(super) fn measured(
+        &self,
+        plan: &Plan,
+        cases: Level,
+        worker: &mut Worker,
+        folder: &Path,
+    ) -> MeasuredResult {
+        match candidate(&self.source, &self.problem, plan, folder, cases) {
+            Ok(place) => worker.measure(&place).result,
+            Err(refusal) => MeasuredResult::Refused(refusal),
+        }
+    }
+
     /// Compiles plans in parallel, measures them one after the other.
     fn try_all(
         &self,
@@ -193,7 +207,7 @@ impl Optimizer {
     }
 
     /// The fastest plan that holds with every case, beside the default knobs measured
-    /// in turns with it.
+    /// once more, too.
     fn accept(
         &self,
         attempts: &[Attempt],
@@ -202,10 +216,7 @@ impl Optimizer {
     ) -> Result<(Attempt, Attempt), OptimizeError> {
         let (mut quick, mut full) = (self.worker(false), self.worker(true));
         let measure = |worker: &mut Worker, plan: &Plan, cases, baseline_ms| {
-            let outcome = match candidate(&self.source, &self.problem, plan, folder, cases) {
-                Ok(place) => outcome(worker.measure(&place).result, baseline_ms),
-                Err(refusal) => refused(refusal),
-            };
+            let outcome = outcome(self.measured(plan, cases, worker, folder), baseline_ms);
             let (id, plan) = (plan.id(), plan.clone());
             Attempt { id, plan, outcome }
         };

@@ -1,7 +1,6 @@
 //! `kforge optimize`: the closed loop on one module.
 
 use std::{
-    fs,
     io::{self, Write},
     path::PathBuf,
     sync::{
@@ -11,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use kforge_passes::report::write_whole;
 use kforge_planner::{
     Attempt, Budget, Outcome, Plan,
     archive::default_path,
@@ -116,7 +116,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let found = optimizer.optimize(planner.as_mut(), &mut watch)?;
     if let Some(path) = &arguments.plan_output {
-        write(path, &found.best.plan)?;
+        write_whole(path, &to_json(&found.best.plan)).map_err(|source| Failure::Write {
+            path: path.clone(),
+            source,
+        })?;
     }
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&found).map_err(io::Error::from)? + "\n",
@@ -191,17 +194,6 @@ impl Arguments {
             ..Settings::default()
         })
     }
-}
-
-/// Whole or not at all.
-fn write(path: &PathBuf, plan: &Plan) -> Result<(), Failure> {
-    let failed = |source| Failure::Write {
-        path: path.clone(),
-        source,
-    };
-    let part = path.with_extension("part");
-    fs::write(&part, to_json(plan)).map_err(failed)?;
-    fs::rename(&part, path).map_err(failed)
 }
 
 fn line(event: &Event<'_>, limit: u64) -> String {

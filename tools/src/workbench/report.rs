@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kforge_passes::report::write_whole;
 use kforge_planner::report::{self, Report, Run};
 
 use super::Failure;
@@ -78,7 +79,7 @@ fn read(path: &Path) -> Result<Run, Failure> {
         .map_err(|error| refused(format!("is no run of 'kforge optimize --json': {error}")))
 }
 
-/// Whole or not at all.
+/// Writes the report, into a folder that is made if need be.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |source| Failure::Write {
         path: path.to_path_buf(),
@@ -87,10 +88,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    let part = path.with_extension("part");
-    fs::write(&part, text)
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(failed)
+    write_whole(path, text).map_err(failed)
 }
 
 /// A workload as a part of a file's name.
