@@ -1,9 +1,13 @@
 //! Which plan a subcommand works with: one from a file or the default one, edited.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use kforge_planner::{
-    Plan, Problem, heuristic,
+    Plan, Problem, check, heuristic,
     plan::{FLAT_KNOBS, Knob, from_json},
 };
 use kforge_runtime::DeviceDescription;
@@ -80,6 +84,26 @@ impl Chosen {
         let edits = self.set.iter().map(|edit| set(plan, edit));
         edits.collect::<Result<(), String>>().map_err(Failure::Set)
     }
+}
+
+/// A plan that fits its problem. Otherwise every reason is on standard error.
+pub(super) fn fitting(plan: Plan, problem: &Problem, name: String) -> Result<Plan, Failure> {
+    let Err(violations) = check(&plan, Some(problem)) else {
+        return Ok(plan);
+    };
+    for violation in &violations {
+        writeln!(io::stderr(), "{violation}")?;
+    }
+    Err(Failure::Refused {
+        plan: name,
+        count: violations.len(),
+    })
+}
+
+/// A plan's pipeline without the conversion and what follows it.
+pub(super) fn before_lowering(pipeline: &str) -> String {
+    let chosen = pipeline.split_once(",convert-kforge-to-");
+    chosen.map_or_else(|| pipeline.to_owned(), |(chosen, _)| format!("{chosen})"))
 }
 
 /// Sets a knob in every step that has it, or in the steps of one op.

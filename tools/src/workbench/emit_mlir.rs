@@ -4,10 +4,14 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use kforge_lowering::serialize;
-use kforge_planner::{check, problem::of_module};
+use kforge_planner::problem::of_module;
 use kforge_runtime::device::Target;
 
-use super::{Failure, chosen::Chosen, workload::Workload};
+use super::{
+    Failure,
+    chosen::{Chosen, before_lowering, fitting},
+    workload::Workload,
+};
 use crate::{compile::Session, opt};
 
 /// Print a module at a stage of its compilation under a plan
@@ -53,15 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))?;
         let device = opt::device(arguments.device.as_deref()).map_err(|error| other(&error))?;
         let plan = arguments.chosen.plan(&problem, &device)?;
-        if let Err(violations) = check(&plan, Some(&problem)) {
-            for violation in &violations {
-                writeln!(io::stderr(), "{violation}")?;
-            }
-            return Err(Failure::Refused {
-                plan: arguments.chosen.name(),
-                count: violations.len(),
-            });
-        }
+        let plan = fitting(plan, &problem, arguments.chosen.name())?;
         let lowers = arguments.stage != Stage::Optimized;
         if lowers && plan.target == Target::Cpu {
             let message =
@@ -89,10 +85,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     writeln!(io::stdout(), "{}", text.trim_end())?;
     Ok(())
-}
-
-/// A plan's pipeline without the conversion and what follows it.
-fn before_lowering(pipeline: &str) -> String {
-    let chosen = pipeline.split_once(",convert-kforge-to-");
-    chosen.map_or_else(|| pipeline.to_owned(), |(chosen, _)| format!("{chosen})"))
 }

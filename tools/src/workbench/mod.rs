@@ -14,6 +14,8 @@ mod diagnose_gpu;
 mod emit_mlir;
 #[cfg(feature = "mlir")]
 mod optimize;
+#[cfg(feature = "mlir")]
+mod optimize_ir;
 mod reference;
 #[cfg(feature = "mlir")]
 mod report;
@@ -48,6 +50,8 @@ enum Command {
     VerifyPlan(Box<verify_plan::Arguments>),
     #[cfg(feature = "mlir")]
     EmitMlir(Box<emit_mlir::Arguments>),
+    #[cfg(feature = "mlir")]
+    OptimizeIr(Box<optimize_ir::Arguments>),
     #[cfg(feature = "mlir")]
     ShowPasses(show_passes::Arguments),
     #[cfg(feature = "mlir")]
@@ -148,6 +152,8 @@ pub fn main() -> ExitCode {
         Command::VerifyPlan(arguments) => verify_plan::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::EmitMlir(arguments) => emit_mlir::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::OptimizeIr(arguments) => optimize_ir::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::ShowPasses(arguments) => show_passes::run(&arguments),
         #[cfg(feature = "mlir")]
