@@ -213,13 +213,13 @@ fn the_processor_describes_itself() {
         &serde_json::from_str::<kforge_runtime::DeviceDescription>(&json).unwrap(),
         description
     );
-    assert!(
-        "warp"
-            .parse::<DeviceChoice>()
-            .unwrap_err()
-            .to_string()
-            .contains("vulkan")
-    );
+    for (name, words) in [
+        ("warp", "unknown device 'warp'; use auto, vulkan"),
+        ("cuda", "NVIDIA GPUs are reached through Vulkan"),
+    ] {
+        let error = name.parse::<DeviceChoice>().unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
     assert_eq!(
         "vulkan".parse::<DeviceChoice>().unwrap(),
         DeviceChoice::Vulkan

@@ -75,6 +75,34 @@ fn a_llama_block_with_grouped_heads() {
 }
 
 #[test]
+fn plain_blocks_leave_the_fusions_to_the_passes() {
+    let encoder = [
+        "layer0.attention_norm",
+        "layer0.q",
+        "layer0.k",
+        "layer0.v",
+        "layer0.attention",
+        "layer0.o",
+        "arith.addf",
+        "layer0.output_norm",
+        "layer0.up",
+        "layer0.activation",
+        "layer0.down",
+        "arith.addf",
+    ];
+    assert_eq!(names(&BlockConfig::encoder(16, 48, 4)), encoder);
+    let micro = [
+        "layer0.norm",
+        "layer0.q",
+        "layer0.k",
+        "layer0.v",
+        "layer0.attention",
+        "arith.addf",
+    ];
+    assert_eq!(names(&BlockConfig::micro(16, 48, 1)), micro);
+}
+
+#[test]
 fn reshapes_group_the_finest_way() {
     let group = |source: &[usize], target: &[usize]| (source.to_vec(), target.to_vec());
     assert_eq!(

@@ -49,6 +49,9 @@ impl FromStr for DeviceChoice {
     type Err = DeviceError;
 
     fn from_str(name: &str) -> Result<Self, DeviceError> {
+        if name == "cuda" {
+            return Err(DeviceError::Cuda);
+        }
         let found = Self::NAMES.iter().find(|(known, _)| *known == name);
         found
             .map(|(_, choice)| *choice)

@@ -21,6 +21,9 @@ pub enum DeviceError {
         /// The name given.
         name: String,
     },
+    /// A maker's own API, which is not used.
+    #[error("NVIDIA GPUs are reached through Vulkan: use device 'vulkan' instead of 'cuda'")]
+    Cuda,
     /// The system offers no usable adapter.
     #[error(
         "no GPU adapter for device '{choice}'; install a driver (on Debian without a GPU: \

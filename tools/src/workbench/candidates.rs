@@ -7,10 +7,10 @@ use std::{
 };
 
 use kforge_planner::propose::Propose;
-use kforge_runtime::DeviceDescription;
+use kforge_runtime::{DeviceDescription, device::Target};
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, device::agree};
 use crate::optimize::{Event, Optimizer};
 
 /// Bytes of a device description; one has 2 KiB.
@@ -34,16 +34,21 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// The described device, if one is described.
-    pub(super) fn device(&self) -> Result<Option<DeviceDescription>, Failure> {
+    pub(super) fn device(
+        &self,
+        target: Option<Target>,
+    ) -> Result<Option<DeviceDescription>, Failure> {
         let Some(path) = &self.device_description else {
             return Ok(None);
         };
-        describe(path).map(Some).map_err(|error| {
+        let device = describe(path).map_err(|error| {
             Failure::Other(format!(
                 "'{}' is no device description: {error}; make one with `kforge diagnose-gpu --json`",
                 path.display()
             ))
-        })
+        })?;
+        agree(&path.display().to_string(), device.target, target)?;
+        Ok(Some(device))
     }
 }
 

@@ -82,7 +82,9 @@ impl Chosen {
 
     fn edit(&self, plan: &mut Plan) -> Result<(), Failure> {
         let edits = self.set.iter().map(|edit| set(plan, edit));
-        edits.collect::<Result<(), String>>().map_err(Failure::Set)
+        edits
+            .collect::<Result<(), String>>()
+            .map_err(Failure::Usage)
     }
 }
 

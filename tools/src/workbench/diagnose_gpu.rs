@@ -7,7 +7,7 @@
 
 use std::{fmt::Write as _, io::Write as _, str::FromStr};
 
-use kforge_runtime::{Device, DeviceChoice, DeviceError, Diagnosis, diagnose};
+use kforge_runtime::{Device, DeviceChoice, DeviceError, Diagnosis, device::Target, diagnose};
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -33,7 +33,11 @@ fn gpu(name: &str) -> Result<DeviceChoice, String> {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
+    if target == Some(Target::Cpu) {
+        let message = "--target cpu is no GPU; leave it out, or use --target gpu";
+        return Err(Failure::Usage(message.into()));
+    }
     let device = Device::open(arguments.device).map_err(|error| match error {
         DeviceError::NoAdapter { choice } => Failure::NoDevice { choice },
         _ => Failure::Device(error),

@@ -10,9 +10,10 @@ use kforge_runtime::device::Target;
 use super::{
     Failure,
     chosen::{Chosen, before_lowering, fitting},
+    device::Described,
     workload::Workload,
 };
-use crate::{compile::Session, opt};
+use crate::compile::Session;
 
 /// Print a module at a stage of its compilation under a plan
 ///
@@ -26,10 +27,8 @@ pub(super) struct Arguments {
     workload: Workload,
     #[command(flatten)]
     chosen: Chosen,
-    /// Device: auto, vulkan, metal, dx12, gl, or FILE.json with its description; without
-    /// it the limits that every WebGPU device has
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<String>,
+    #[command(flatten)]
+    device: Described,
     /// Where to stop
     #[arg(long, value_enum, value_name = "STAGE")]
     stage: Stage,
@@ -47,7 +46,7 @@ enum Stage {
     Wgsl,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
     let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
     let source = arguments.workload.source()?;
     let session = Session::default();
@@ -55,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.stage != Stage::Kforge {
         let problem = of_module(session.context(), &module)
             .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))?;
-        let device = opt::device(arguments.device.as_deref()).map_err(|error| other(&error))?;
+        let device = arguments.device.description(target)?;
         let plan = arguments.chosen.plan(&problem, &device)?;
         let plan = fitting(plan, &problem, arguments.chosen.name())?;
         let lowers = arguments.stage != Stage::Optimized;

@@ -9,6 +9,8 @@ mod archive;
 mod candidates;
 #[cfg(feature = "mlir")]
 mod chosen;
+#[cfg(feature = "mlir")]
+mod device;
 mod diagnose_gpu;
 #[cfg(feature = "mlir")]
 mod emit_mlir;
@@ -28,12 +30,20 @@ mod workload;
 
 use std::{io::Write, process::ExitCode};
 
-use clap::{Parser, Subcommand};
-use kforge_runtime::{DeviceChoice, DeviceError, RunError};
+#[cfg(feature = "mlir")]
+use crate::optimize::OptimizeError;
+use clap::{
+    Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use kforge_runtime::{DeviceChoice, DeviceError, RunError, device::Target};
 
 #[derive(Parser)]
 #[command(name = "kforge", version, about = "The kforge workbench")]
 struct Arguments {
+    /// What runs it: cpu, or gpu for the best one; --device names an API
+    #[arg(long, global = true, value_name = "TARGET", value_parser = targets())]
+    target: Option<Target>,
     #[command(subcommand)]
     command: Command,
 }
@@ -97,7 +107,7 @@ enum Failure {
     /// Nothing was found.
     #[cfg(feature = "mlir")]
     #[error(transparent)]
-    Optimize(#[from] crate::optimize::OptimizeError),
+    Optimize(#[from] OptimizeError),
     /// A file that cannot be read.
     #[cfg(feature = "mlir")]
     #[error("cannot read '{path}': {source}")]
@@ -112,10 +122,9 @@ enum Failure {
         path: std::path::PathBuf,
         reason: String,
     },
-    /// A plan cannot be edited as asked.
-    #[cfg(feature = "mlir")]
+    /// A command line whose parts do not fit together.
     #[error("{0}")]
-    Set(String),
+    Usage(String),
     /// A plan that does not fit; the reasons are printed already.
     #[cfg(feature = "mlir")]
     #[error("{plan} is refused for {count} reasons")]
@@ -133,27 +142,39 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::NoDevice { .. } => 3,
+            Self::Usage(_) => 2,
             #[cfg(feature = "mlir")]
-            Self::Plan { .. } | Self::Set(_) | Self::Refused { .. } => 2,
+            Self::Plan { .. } | Self::Refused { .. } => 2,
+            #[cfg(feature = "mlir")]
+            Self::Optimize(OptimizeError::Device(DeviceError::NoAdapter { .. })) => 3,
             _ => 1,
         }
     }
 }
 
+/// Reads `--target`.
+fn targets() -> impl TypedValueParser<Value = Target> {
+    PossibleValuesParser::new(["cpu", "gpu"]).map(|name| match name.as_str() {
+        "cpu" => Target::Cpu,
+        _ => Target::Gpu,
+    })
+}
+
 /// Runs the workbench on the process's arguments.
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments),
+    let Arguments { target, command } = Arguments::parse();
+    let outcome = match command {
+        Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments, target),
         #[cfg(feature = "mlir")]
-        Command::Optimize(arguments) => optimize::run(&arguments),
+        Command::Optimize(arguments) => optimize::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::Archive(arguments) => archive::run(&arguments),
         #[cfg(feature = "mlir")]
-        Command::VerifyPlan(arguments) => verify_plan::run(&arguments),
+        Command::VerifyPlan(arguments) => verify_plan::run(&arguments, target),
         #[cfg(feature = "mlir")]
-        Command::EmitMlir(arguments) => emit_mlir::run(&arguments),
+        Command::EmitMlir(arguments) => emit_mlir::run(&arguments, target),
         #[cfg(feature = "mlir")]
-        Command::OptimizeIr(arguments) => optimize_ir::run(&arguments),
+        Command::OptimizeIr(arguments) => optimize_ir::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::ShowPasses(arguments) => show_passes::run(&arguments),
         #[cfg(feature = "mlir")]

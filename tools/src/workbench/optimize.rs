@@ -19,10 +19,12 @@ use kforge_planner::{
     propose::{Heuristic, Propose},
     search::{Evolve, Exhaustive, Random},
 };
+use kforge_runtime::device::Target;
 
 use super::{
     Failure,
     candidates::{self, Candidates},
+    device::DeviceArgument,
     workload::Workload,
 };
 use crate::{
@@ -48,9 +50,8 @@ pub(super) struct Arguments {
     /// language model that the environment names (KERNELFORGE_LLM_ENDPOINT, _MODEL, _API_KEY)
     #[arg(long, value_name = "PLANNER", default_value = "evolve", value_parser = ["heuristic", "exhaustive", "random", "evolve", "llm"])]
     planner: String,
-    /// Device: auto, vulkan, metal, dx12, gl or cpu
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// Candidates that may be tried
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     max_iterations: u64,
@@ -98,11 +99,11 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
     let source = arguments.workload.source()?;
-    let settings = arguments.settings()?;
+    let settings = arguments.settings(target)?;
     let mut planner = arguments.planner(&source)?;
-    let optimizer = match arguments.candidates.device()? {
+    let optimizer = match arguments.candidates.device(target)? {
         Some(device) => Optimizer::described(source, device, settings)?,
         None => Optimizer::new(source, settings)?,
     };
@@ -160,7 +161,8 @@ impl Arguments {
         })
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
+    fn settings(&self, target: Option<Target>) -> Result<Settings, Failure> {
+        let device = self.device.choice(target)?.unwrap_or_default();
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         ctrlc::set_handler(move || {
@@ -171,7 +173,7 @@ impl Arguments {
         })
         .map_err(|error| Failure::Other(format!("cannot catch Ctrl-C: {error}")))?;
         Ok(Settings {
-            device: self.device.clone(),
+            device: device.to_string(),
             budget: Budget {
                 max_iterations: Some(self.max_iterations),
                 max_seconds: self.max_seconds,

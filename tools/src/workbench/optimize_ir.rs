@@ -13,7 +13,7 @@ use kforge_planner::{
     plan::{Step, from_json},
     problem::of_module,
 };
-use kforge_runtime::DeviceDescription;
+use kforge_runtime::{DeviceDescription, device::Target};
 use serde::Serialize;
 use serde_json::json;
 use similar::TextDiff;
@@ -21,9 +21,10 @@ use similar::TextDiff;
 use super::{
     Failure,
     chosen::{Chosen, before_lowering, fitting},
+    device::Described,
     workload::Workload,
 };
-use crate::{compile::Session, opt};
+use crate::compile::Session;
 
 /// Show what a plan's passes make of a module, before it is lowered
 ///
@@ -44,10 +45,8 @@ pub(super) struct Arguments {
     /// show-passes lists them, with or without kforge-
     #[arg(long, value_name = "PASS", value_delimiter = ',', conflicts_with_all = ["plan", "set"])]
     passes: Vec<String>,
-    /// Device: auto, vulkan, metal, dx12, gl, cpu or FILE.json with its description; without
-    /// it the limits that every WebGPU device has
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<String>,
+    #[command(flatten)]
+    device: Described,
     /// Colours; auto: on a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
@@ -69,7 +68,7 @@ struct Optimized {
     pipeline: String,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
     let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
     let source = arguments.workload.source()?;
     let session = Session::default();
@@ -77,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let before = module.as_operation().to_string();
     let problem = of_module(session.context(), &module)
         .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))?;
-    let device = opt::device(arguments.device.as_deref()).map_err(|error| other(&error))?;
+    let device = arguments.device.description(target)?;
     let plan = arguments.plan(&problem, &device)?;
     let pipeline = session
         .run(&mut module, &before_lowering(&plan.text()))
@@ -117,7 +116,7 @@ impl Arguments {
             "pass_order": self.passes,
         });
         let plan = from_json(&flat.to_string(), Some(problem));
-        let plan = plan.map_err(|error| Failure::Set(format!("--passes: {error}")))?;
+        let plan = plan.map_err(|error| Failure::Usage(format!("--passes: {error}")))?;
         fitting(plan, problem, "--passes".into())
     }
 }

@@ -8,9 +8,10 @@ use kforge_planner::{
     Plan, Problem, check,
     plan::{Violation, to_json},
 };
+use kforge_runtime::device::Target;
 use serde_json::{Value, json};
 
-use super::{Failure, chosen::Chosen, workload::Workload};
+use super::{Failure, chosen::Chosen, device::DeviceArgument, workload::Workload};
 use crate::{
     measure::{MeasuredResult, Time},
     optimize::{Checked, Checks, Optimizer, Settings, check_plan},
@@ -33,9 +34,8 @@ pub(super) struct Arguments {
     workload: Workload,
     #[command(flatten)]
     chosen: Chosen,
-    /// Device: auto, vulkan, metal, dx12, gl or cpu
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// Cases of verification: quick, or full for every kind of values and shapes
     #[arg(long, value_name = "CASES", default_value = "quick", value_parser = ["quick", "full"])]
     cases: String,
@@ -53,13 +53,14 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
     if arguments.chosen.is_file() && !arguments.workload.is_given() {
         let plan = arguments.chosen.alone()?;
         return plan.map_or(Ok(()), |plan| arguments.alone(&plan));
     }
+    let device = arguments.device.choice(target)?.unwrap_or_default();
     let settings = Settings {
-        device: arguments.device.clone(),
+        device: device.to_string(),
         repeats: arguments.time.unwrap_or(1) as usize,
         seed: arguments.seed,
         ..Settings::default()

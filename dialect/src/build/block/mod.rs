@@ -1,17 +1,19 @@
-//! One transformer block, as BERT and as Llama write it.
+//! One transformer block, as BERT and as Llama write it, and two plain ones.
 //!
 //! BERT: attention, residual, layer norm, mlp, residual, layer norm. Llama: rms
 //! norm, attention with rotary positions and grouped key and value heads,
 //! residual, rms norm, gated mlp, residual. Weights are [out, in] and called as in
 //! the models' own files; their linear layers become flags, not transposes.
+//! The plain ones leave every fusion to the passes: see [`BlockKind`].
+
+mod bert;
+mod llama;
+mod plain;
 
 use melior::ir::Value;
 
-use super::{FunctionBuilder, attention, layer_norm, matmul, mlp, rms_norm, rope};
-use crate::{
-    ActivationKind, AttentionArgs, Element, Error, LayerNormArgs, MatmulArgs, MlpArgs, RmsNormArgs,
-    RopeArgs, TensorType,
-};
+use super::{FunctionBuilder, attention, layer_norm, matmul};
+use crate::{ActivationKind, AttentionArgs, Element, Error, LayerNormArgs, MatmulArgs, TensorType};
 
 /// Which architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,11 @@ pub enum BlockKind {
     Bert,
     /// Norms before; no biases; rotary positions; causal.
     Llama,
+    /// An encoder block with norms before and biases: norm, attention, projection,
+    /// residual, norm, layer, activation, layer, residual, each an op of its own.
+    Encoder,
+    /// Norm, attention, residual: the smallest block that needs every kind of kernel.
+    Micro,
 }
 
 /// The sizes of a block.
@@ -95,6 +102,23 @@ impl BlockConfig {
         }
     }
 
+    /// An encoder block in f32 with norms before.
+    pub fn encoder(sequence: u64, width: u64, heads: u64) -> Self {
+        Self {
+            kind: BlockKind::Encoder,
+            epsilon: 1e-5,
+            ..Self::bert(1, sequence, width, heads, width * 4)
+        }
+    }
+
+    /// A norm, attention and residual in f32.
+    pub fn micro(sequence: u64, width: u64, heads: u64) -> Self {
+        Self {
+            kind: BlockKind::Micro,
+            ..Self::encoder(sequence, width, heads)
+        }
+    }
+
     /// The type of the block's input and output, `[batch, sequence, width]`.
     pub fn activations(&self) -> TensorType {
         TensorType::fixed(&[self.batch, self.sequence, self.width], self.element)
@@ -112,7 +136,7 @@ pub struct BlockInputs<'c, 'a> {
 
 impl<'c, 'a> BlockInputs<'c, 'a> {
     /// Arguments as the architecture wants them: a mask `[batch, 1, 1, sequence]`
-    /// for BERT, positions `[sequence]` for Llama.
+    /// for BERT, positions `[sequence]` for Llama, none for the others.
     pub fn arguments(function: &mut FunctionBuilder<'c, 'a>, config: &BlockConfig) -> Self {
         match config.kind {
             BlockKind::Bert => {
@@ -130,6 +154,7 @@ impl<'c, 'a> BlockInputs<'c, 'a> {
                     positions: Some(function.argument(&ty)),
                 }
             }
+            BlockKind::Encoder | BlockKind::Micro => Self::default(),
         }
     }
 }
@@ -157,9 +182,12 @@ pub fn transformer_block<'c, 'a>(
     x: Value<'c, 'a>,
     inputs: BlockInputs<'c, 'a>,
 ) -> Result<Value<'c, 'a>, Error> {
+    let block = &mut Block { function, config };
     match config.kind {
-        BlockKind::Bert => bert(&mut Block { function, config }, x, inputs),
-        BlockKind::Llama => llama(&mut Block { function, config }, x, inputs),
+        BlockKind::Bert => bert::bert(block, x, inputs),
+        BlockKind::Llama => llama::llama(block, x, inputs),
+        BlockKind::Encoder => plain::encoder(block, x, inputs),
+        BlockKind::Micro => plain::micro(block, x, inputs),
     }
 }
 
@@ -179,7 +207,7 @@ impl<'c, 'a> Block<'_, 'c, 'a> {
         format!("{}.{op}", self.config.name)
     }
 
-    /// x·Wᵀ, with the bias that BERT's layers have.
+    /// x·Wᵀ, with the bias that all but Llama's layers have.
     fn linear(
         &mut self,
         op: &str,
@@ -189,7 +217,7 @@ impl<'c, 'a> Block<'_, 'c, 'a> {
         residual: Option<Value<'c, 'a>>,
     ) -> Result<Value<'c, 'a>, Error> {
         let w = self.weight(&format!("{weights}.weight"), &[output, input]);
-        let bias = (self.config.kind == BlockKind::Bert)
+        let bias = (self.config.kind != BlockKind::Llama)
             .then(|| self.weight(&format!("{weights}.bias"), &[output]));
         let args = MatmulArgs {
             bias,
@@ -227,149 +255,45 @@ impl<'c, 'a> Block<'_, 'c, 'a> {
         self.function
             .reshape(x, &[batch, sequence, heads * head_size])
     }
-}
 
-fn bert<'c, 'a>(
-    block: &mut Block<'_, 'c, 'a>,
-    x: Value<'c, 'a>,
-    inputs: BlockInputs<'c, 'a>,
-) -> Result<Value<'c, 'a>, Error> {
-    let BlockConfig {
-        width,
-        heads,
-        head_size,
-        hidden,
-        epsilon,
-        activation,
-        ..
-    } = *block.config;
-    let inner = heads * head_size;
-    let q = block.linear("q", "attention.self.query", x, [width, inner], None)?;
-    let k = block.linear("k", "attention.self.key", x, [width, inner], None)?;
-    let v = block.linear("v", "attention.self.value", x, [width, inner], None)?;
-    let (q, k, v) = (
-        block.split(q, heads)?,
-        block.split(k, heads)?,
-        block.split(v, heads)?,
-    );
-    let args = AttentionArgs {
-        mask: inputs.mask,
-        ..AttentionArgs::new(q, k, v)
-    };
-    let seen = attention(block.function, &block.name("attention"), args)?;
-    let seen = block.merge(seen)?;
-    let x = block.linear("o", "attention.output.dense", seen, [inner, width], Some(x))?;
-    let x = bert_norm(
-        block,
-        "attention_norm",
-        "attention.output.LayerNorm",
-        x,
-        epsilon,
-    )?;
-
-    let up = block.weight("intermediate.dense.weight", &[hidden, width]);
-    let up_bias = block.weight("intermediate.dense.bias", &[hidden]);
-    let down = block.weight("output.dense.weight", &[width, hidden]);
-    let down_bias = block.weight("output.dense.bias", &[width]);
-    let args = MlpArgs {
-        up_bias: Some(up_bias),
-        down_bias: Some(down_bias),
-        activation,
-        transpose_weights: true,
-        ..MlpArgs::new(x, up, down)
-    };
-    let y = mlp(block.function, &block.name("mlp"), args)?;
-    let y = block.function.add(y, x)?;
-    bert_norm(block, "output_norm", "output.LayerNorm", y, epsilon)
-}
-
-fn bert_norm<'c, 'a>(
-    block: &mut Block<'_, 'c, 'a>,
-    op: &str,
-    weights: &str,
-    x: Value<'c, 'a>,
-    epsilon: f32,
-) -> Result<Value<'c, 'a>, Error> {
-    let width = block.config.width;
-    let args = LayerNormArgs {
-        gamma: Some(block.weight(&format!("{weights}.weight"), &[width])),
-        beta: Some(block.weight(&format!("{weights}.bias"), &[width])),
-        epsilon,
-        ..LayerNormArgs::new(x)
-    };
-    layer_norm(block.function, &block.name(op), args)
-}
-
-fn llama<'c, 'a>(
-    block: &mut Block<'_, 'c, 'a>,
-    x: Value<'c, 'a>,
-    inputs: BlockInputs<'c, 'a>,
-) -> Result<Value<'c, 'a>, Error> {
-    let BlockConfig {
-        width,
-        heads,
-        kv_heads,
-        head_size,
-        hidden,
-        theta,
-        activation,
-        ..
-    } = *block.config;
-    let positions = inputs.positions.ok_or_else(|| {
-        Error::Message("a Llama block needs positions; see BlockInputs::arguments".into())
-    })?;
-    let (inner, inner_kv) = (heads * head_size, kv_heads * head_size);
-    let h = llama_norm(block, "attention_norm", "input_layernorm", x)?;
-    let q = block.linear("q", "self_attn.q_proj", h, [width, inner], None)?;
-    let k = block.linear("k", "self_attn.k_proj", h, [width, inner_kv], None)?;
-    let v = block.linear("v", "self_attn.v_proj", h, [width, inner_kv], None)?;
-    let (q, k, v) = (
-        block.split(q, heads)?,
-        block.split(k, kv_heads)?,
-        block.split(v, kv_heads)?,
-    );
-    let turned = |block: &Block<'_, 'c, 'a>, op: &str, x| {
-        let args = RopeArgs {
-            theta,
-            ..RopeArgs::new(x, positions)
+    /// A layer norm with both weights.
+    fn norm(&mut self, op: &str, weights: &str, x: Value<'c, 'a>) -> Result<Value<'c, 'a>, Error> {
+        let width = self.config.width;
+        let args = LayerNormArgs {
+            gamma: Some(self.weight(&format!("{weights}.weight"), &[width])),
+            beta: Some(self.weight(&format!("{weights}.bias"), &[width])),
+            epsilon: self.config.epsilon,
+            ..LayerNormArgs::new(x)
         };
-        rope(block.function, &block.name(op), args)
-    };
-    let (q, k) = (turned(block, "q_rope", q)?, turned(block, "k_rope", k)?);
-    let args = AttentionArgs {
-        mask: inputs.mask,
-        causal: true,
-        ..AttentionArgs::new(q, k, v)
-    };
-    let seen = attention(block.function, &block.name("attention"), args)?;
-    let seen = block.merge(seen)?;
-    let x = block.linear("o", "self_attn.o_proj", seen, [inner, width], Some(x))?;
+        layer_norm(self.function, &self.name(op), args)
+    }
 
-    let h = llama_norm(block, "mlp_norm", "post_attention_layernorm", x)?;
-    let gate = block.weight("mlp.gate_proj.weight", &[hidden, width]);
-    let up = block.weight("mlp.up_proj.weight", &[hidden, width]);
-    let down = block.weight("mlp.down_proj.weight", &[width, hidden]);
-    let args = MlpArgs {
-        gate: Some(gate),
-        activation,
-        transpose_weights: true,
-        ..MlpArgs::new(h, up, down)
-    };
-    let y = mlp(block.function, &block.name("mlp"), args)?;
-    block.function.add(y, x)
-}
-
-fn llama_norm<'c, 'a>(
-    block: &mut Block<'_, 'c, 'a>,
-    op: &str,
-    weights: &str,
-    x: Value<'c, 'a>,
-) -> Result<Value<'c, 'a>, Error> {
-    let width = block.config.width;
-    let args = RmsNormArgs {
-        gamma: Some(block.weight(&format!("{weights}.weight"), &[width])),
-        epsilon: block.config.epsilon,
-        ..RmsNormArgs::new(x)
-    };
-    rms_norm(block.function, &block.name(op), args)
+    /// What the heads see of x, [B, S, H·D].
+    fn seen(
+        &mut self,
+        x: Value<'c, 'a>,
+        inputs: BlockInputs<'c, 'a>,
+    ) -> Result<Value<'c, 'a>, Error> {
+        let BlockConfig {
+            width,
+            heads,
+            head_size,
+            ..
+        } = *self.config;
+        let sizes = [width, heads * head_size];
+        let q = self.linear("q", "attention.self.query", x, sizes, None)?;
+        let k = self.linear("k", "attention.self.key", x, sizes, None)?;
+        let v = self.linear("v", "attention.self.value", x, sizes, None)?;
+        let (q, k, v) = (
+            self.split(q, heads)?,
+            self.split(k, heads)?,
+            self.split(v, heads)?,
+        );
+        let args = AttentionArgs {
+            mask: inputs.mask,
+            ..AttentionArgs::new(q, k, v)
+        };
+        let seen = attention(self.function, &self.name("attention"), args)?;
+        self.merge(seen)
+    }
 }

@@ -1,0 +1,83 @@
+//! What a subcommand works on: a file, one op of a stated size, or one block.
+
+mod block;
+mod kernel;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, builder::RangedU64ValueParser};
+use kforge_dialect::{Element, TensorType};
+
+use super::Failure;
+use crate::compile::Source;
+
+pub(super) use block::Block;
+use kernel::Kernel;
+
+/// A module from a file, or a generated one; a matmul if nothing is said.
+#[derive(Debug, Args)]
+pub(super) struct Workload {
+    /// The module
+    #[arg(value_name = "FILE.mlir", conflicts_with_all = ["op", "block"])]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    kernel: Kernel,
+    #[command(flatten)]
+    block: Block,
+}
+
+impl Workload {
+    /// Its text.
+    pub(super) fn source(&self) -> Result<Source, Failure> {
+        match &self.file {
+            Some(file) => Ok(Source::read(file)?),
+            None if self.block.is_given() => self.block.source(),
+            None => self.kernel.source(),
+        }
+    }
+
+    /// Whether the command line names one.
+    pub(super) fn is_given(&self) -> bool {
+        self.file.is_some() || self.block.is_given() || self.kernel.is_given()
+    }
+
+    /// What reports and files are named after.
+    pub(super) fn name(&self) -> String {
+        match &self.file {
+            Some(file) => stem(file),
+            None if self.block.is_given() => self.block.name().into(),
+            None => self.kernel.name().into(),
+        }
+    }
+}
+
+/// A file's name without folder and extension.
+pub(super) fn stem(file: &Path) -> String {
+    file.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Sizes that a command line may state.
+fn size() -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=1 << 20)
+}
+
+/// A tensor of f32 that kernels can address.
+fn tensor(dims: &[u64]) -> Result<TensorType, Failure> {
+    let limit = i32::MAX as u64;
+    let count = dims
+        .iter()
+        .try_fold(1_u64, |count, dim| count.checked_mul(*dim));
+    match count.filter(|count| *count <= limit) {
+        Some(_) => Ok(TensorType::fixed(dims, Element::F32)),
+        None => {
+            let sizes: Vec<String> = dims.iter().map(u64::to_string).collect();
+            Err(Failure::Usage(format!(
+                "the sizes make a tensor of {} elements; the limit is {limit}, choose smaller ones",
+                sizes.join("x")
+            )))
+        }
+    }
+}
