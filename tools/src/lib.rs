@@ -2,6 +2,10 @@
 
 #[cfg(feature = "mlir")]
 pub mod compile;
+#[cfg(feature = "mlir")]
+pub mod device;
+#[cfg(feature = "mlir")]
+pub mod llm;
 pub mod measure;
 #[cfg(feature = "mlir")]
 pub mod opt;

@@ -1,20 +1,18 @@
 //! `kforge optimize --emit-candidates`: candidates for a machine that is elsewhere.
 
 use std::{
-    fs::File,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use kforge_planner::propose::Propose;
 use kforge_runtime::{DeviceDescription, device::Target};
-use serde_json::Value;
 
 use super::{Failure, device::agree};
-use crate::optimize::{Event, Optimizer};
-
-/// Bytes of a device description; one has 2 KiB.
-const MAX_BYTES: u64 = 1 << 20;
+use crate::{
+    device,
+    optimize::{Event, Optimizer},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Candidates {
@@ -41,32 +39,10 @@ impl Candidates {
         let Some(path) = &self.device_description else {
             return Ok(None);
         };
-        let device = describe(path).map_err(|error| {
-            Failure::Other(format!(
-                "'{}' is no device description: {error}; make one with `kforge diagnose-gpu --json`",
-                path.display()
-            ))
-        })?;
+        let device = device::from_file(path)?;
         agree(&path.display().to_string(), device.target, target)?;
         Ok(Some(device))
     }
-}
-
-/// A bare description, or the report of diagnose-gpu around it.
-fn describe(path: &Path) -> io::Result<DeviceDescription> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other(format!("more than {MAX_BYTES} bytes")));
-    }
-    let value: Value = serde_json::from_str(&text)?;
-    let device = value.get("device").cloned().unwrap_or(value);
-    // Every field has a default, so that nothing at all would be a device, too.
-    if device.get("name").is_none() {
-        return Err(io::Error::other("it has no 'name'"));
-    }
-    Ok(serde_json::from_value(device)?)
 }
 
 /// Writes candidates and says what to do with them.

@@ -4,7 +4,7 @@ use clap::Args;
 use kforge_runtime::{DeviceChoice, DeviceDescription, device::Target};
 
 use super::Failure;
-use crate::opt;
+use crate::device::described;
 
 /// A device by its API.
 #[derive(Clone, Copy, Debug, Args)]
@@ -43,7 +43,7 @@ impl Described {
     pub(super) fn description(&self, target: Option<Target>) -> Result<DeviceDescription, Failure> {
         let implied = target.map(|target| of_target(target).to_string());
         let device = self.device.as_deref().or(implied.as_deref());
-        let found = opt::device(device).map_err(|error| Failure::Other(error.to_string()))?;
+        let found = described(device)?;
         agree(device.unwrap_or_default(), found.target, target)?;
         Ok(found)
     }

@@ -104,6 +104,10 @@ enum Failure {
     #[cfg(feature = "mlir")]
     #[error("{0}")]
     Build(#[from] kforge_dialect::Error),
+    /// No device that plans could be for.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Described(#[from] crate::device::DescribeError),
     /// Nothing was found.
     #[cfg(feature = "mlir")]
     #[error(transparent)]

@@ -14,7 +14,7 @@ use kforge_passes::report::write_whole;
 use kforge_planner::{
     Attempt, Budget, Outcome, Plan,
     archive::default_path,
-    llm::{Config, ConfigError, Http, LlmPlanner, Material, Pauses, Timeouts, program_text},
+    llm::ConfigError,
     plan::to_json,
     propose::{Heuristic, Propose},
     search::{Evolve, Exhaustive, Random},
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     compile::{Session, Source},
+    llm,
     optimize::{Event, Optimized, Optimizer, Settings},
 };
 
@@ -141,21 +142,11 @@ impl Arguments {
             "exhaustive" => Box::new(Exhaustive::new()),
             "random" => Box::new(Random::new(self.seed)),
             "llm" => {
-                let variable = |name: &str| std::env::var(name).ok();
-                let config = Config::from_env(variable, self.api_key_file.as_deref());
-                let mut config = config.map_err(|error| other(&error))?;
-                config.limits.tokens = self.llm_tokens.unwrap_or(config.limits.tokens);
-                let http =
-                    Http::new(&config, Timeouts::default()).map_err(|error| other(&error))?;
-                let mut planner = LlmPlanner::new(config, Box::new(http), Pauses::default());
                 let session = Session::default();
                 let module = session.parse(source).map_err(|error| other(&error))?;
-                let program = program_text(session.context(), &module);
-                planner.show(Material {
-                    program: Some(program.map_err(|error| other(&error))?),
-                    ..Material::default()
-                });
-                Box::new(planner)
+                let key_file = self.api_key_file.as_deref();
+                let planner = llm::planner(session.context(), &module, key_file, self.llm_tokens);
+                Box::new(planner.map_err(|error| other(&error))?)
             }
             _ => Box::new(Evolve::new(self.seed)),
         })
