@@ -151,6 +151,19 @@ pub(super) fn is_quota(body: &[u8]) -> bool {
         .any(|code| code == "insufficient_quota" || code == "billing_hard_limit_reached")
 }
 
+/// Whether an error says that prompt and reply do not fit the model's context: OpenAI's
+/// code, llama.cpp's type, vLLM's words.
+pub(super) fn is_too_long(body: &[u8]) -> bool {
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = &value["error"];
+    let codes = [&error["code"], &error["type"]];
+    codes
+        .into_iter()
+        .filter_map(Value::as_str)
+        .any(|code| code == "context_length_exceeded" || code == "exceed_context_size_error")
+        || error_message(body).contains("maximum context length")
+}
+
 /// Text from outside on one line, without what a terminal would obey, at most `most`
 /// characters of it.
 pub(super) fn printable(text: &str, most: usize) -> String {

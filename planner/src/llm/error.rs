@@ -1,6 +1,6 @@
 //! Why a model gave no plan.
 
-use super::{ENDPOINT_VARIABLE, KEY_VARIABLE, SendError, reply::ReplyError};
+use super::{ENDPOINT_VARIABLE, KEY_VARIABLE, MODEL_VARIABLE, SendError, reply::ReplyError};
 use crate::plan::Violation;
 
 /// Why a model gave no plan. No message holds the key.
@@ -33,6 +33,17 @@ pub enum LlmError {
     Redirect {
         /// 3xx.
         status: u16,
+    },
+    /// A prompt that is too long for the model.
+    #[error(
+        "the prompt does not fit the model's context (HTTP {status}): {message}; start the server \
+         with a larger context, or set {MODEL_VARIABLE} to a model that has one"
+    )]
+    Context {
+        /// 400 or the like.
+        status: u16,
+        /// What the server says, its limit among it.
+        message: String,
     },
     /// Any other status.
     #[error("the server answers HTTP {status}: {message}")]
@@ -103,6 +114,7 @@ impl LlmError {
             Self::Denied { .. }
             | Self::Quota { .. }
             | Self::Redirect { .. }
+            | Self::Context { .. }
             | Self::Exhausted { .. }
             | Self::Wait { .. }
             | Self::Prompt { .. } => true,

@@ -215,7 +215,10 @@ impl LlmPlanner {
                         .used(reply.as_ref().map_or(estimate, |it| it.tokens));
                     return reply;
                 }
-                (400 | 415 | 422 | 501, Some(rung)) => self.rung = rung,
+                // A plainer form makes no prompt shorter.
+                (400 | 415 | 422 | 501, Some(rung)) if !chat::is_too_long(&response.body) => {
+                    self.rung = rung;
+                }
                 _ => return Err(LlmError::status(&response)),
             }
         }

@@ -160,16 +160,13 @@ fn pass_lines(parts: &Parts, name: &str, pass: Known) -> String {
         let description = pass.option(knob).map_or("", |option| option.description);
         let range = match &default {
             _ if catalog::is_fixed(name, knob) => format!("{default} alone"),
-            Knob::Integer(_) => {
-                let (least, most) = schema::range(parts.problem, parts.baseline, name, knob);
-                match schema::values(parts.problem, name, knob) {
-                    Some(values) => {
-                        let values: Vec<String> = values.iter().map(i64::to_string).collect();
-                        format!("{least} to {most}, such as {}", values.join(" "))
-                    }
-                    None => format!("{least} to {most}, default {default}"),
+            Knob::Integer(_) => match schema::values(parts.problem, parts.baseline, name, knob) {
+                Some(values) => {
+                    let values: Vec<String> = values.iter().map(i64::to_string).collect();
+                    format!("one of {}", values.join(" "))
                 }
-            }
+                None => format!("0 to {}, default {default}", schema::MOST),
+            },
             Knob::Flag(_) => format!("true or false, default {default}"),
             Knob::Name(_) => format!("a name, default '{default}'"),
         };

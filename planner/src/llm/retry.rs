@@ -128,6 +128,7 @@ impl LlmError {
                 Self::Quota { status, message }
             }
             300..=399 => Self::Redirect { status },
+            400..=499 if chat::is_too_long(&response.body) => Self::Context { status, message },
             _ => Self::Status { status, message },
         }
     }

@@ -5,6 +5,8 @@
 //! schema without a line here. The reply is checked again all the same: servers may
 //! ignore the schema.
 
+use std::collections::BTreeSet;
+
 use kforge_dialect::pass::{OptionDef, OptionKind};
 use serde_json::{Map, Value, json};
 
@@ -21,7 +23,7 @@ use crate::{
 /// hundred. Above it any name is allowed here and checked by us.
 const MAX_NAMES: usize = 100;
 /// The largest integer of a knob without a list of values.
-const MOST: i64 = 1 << 30;
+pub(super) const MOST: i64 = 1 << 30;
 
 /// The passes that can be of use for `problem`, in the order of the catalog.
 pub(super) fn passes(problem: &Problem) -> impl Iterator<Item = (&'static str, Known)> {
@@ -39,25 +41,20 @@ fn space_of(problem: &Problem, pass: &str) -> Option<&'static [space::Axis]> {
     Some(space::axes(&op.shape))
 }
 
-/// The values that an integer knob is usually given; none for those nobody tunes.
-pub(super) fn values(problem: &Problem, pass: &str, knob: &str) -> Option<&'static [i64]> {
+/// The values that an integer knob is offered with, smallest first: the usual ones and
+/// those of the heuristic; none for those nobody tunes.
+pub(super) fn values(
+    problem: &Problem,
+    baseline: &[Step],
+    pass: &str,
+    knob: &str,
+) -> Option<Vec<i64>> {
     let axes = space_of(problem, pass)?;
-    axes.iter()
-        .find(|(name, _)| *name == knob)
-        .map(|axis| axis.1)
-}
-
-/// The smallest and the largest integer that a knob is offered with: the usual values
-/// and those of the heuristic.
-pub(super) fn range(problem: &Problem, baseline: &[Step], pass: &str, knob: &str) -> (i64, i64) {
-    let Some([first, .., last]) = values(problem, pass, knob) else {
-        return (0, MOST);
-    };
+    let (_, usual) = axes.iter().find(|(name, _)| *name == knob)?;
     let steps = baseline.iter().filter(|step| step.pass == pass);
     let given = steps.filter_map(|step| step.integer(knob));
-    given.fold((*first, *last), |(least, most), value| {
-        (least.min(value), most.max(value))
-    })
+    let values: BTreeSet<i64> = usual.iter().copied().chain(given).collect();
+    Some(values.into_iter().collect())
 }
 
 /// The names of ops of the same shape, which layers repeat and which one step can
@@ -134,10 +131,10 @@ fn knob(problem: &Problem, baseline: &[Step], pass: &str, option: &OptionDef) ->
     let fixed = catalog::is_fixed(pass, option.name);
     match option.kind {
         OptionKind::Integer(default) if fixed => json!({ "type": "integer", "enum": [default] }),
-        OptionKind::Integer(_) => {
-            let (least, most) = range(problem, baseline, pass, option.name);
-            json!({ "type": "integer", "minimum": least, "maximum": most })
-        }
+        OptionKind::Integer(_) => match values(problem, baseline, pass, option.name) {
+            Some(values) => json!({ "type": "integer", "enum": values }),
+            None => json!({ "type": "integer", "minimum": 0, "maximum": MOST }),
+        },
         OptionKind::Bool(default) if fixed => json!({ "type": "boolean", "enum": [default] }),
         OptionKind::Bool(_) => json!({ "type": "boolean" }),
         OptionKind::Text(default) if fixed => json!({ "type": "string", "enum": [default] }),

@@ -117,6 +117,26 @@ fn a_used_up_quota_is_not_waited_for() {
 }
 
 #[test]
+fn a_prompt_too_long_for_the_model_is_not_asked_more_plainly() {
+    let errors = [
+        json!({"message": "5000 of 4096", "code": "context_length_exceeded"}),
+        json!({"message": "5000 of 4096", "code": 400, "type": "exceed_context_size_error"}),
+        json!({"message": "5000 of 4096: over the model's maximum context length"}),
+    ];
+    for error in errors {
+        let body = json!({ "error": error }).to_string();
+        let server = Server::start(vec![Does::Reply(400, "", body), good()]);
+        let (mut planner, _) = planner(&server, PATIENT);
+        for _ in 0..2 {
+            let answer = planner.ask(&problem(), &gpu(), &[]);
+            falls_back(&answer, "the model's context (HTTP 400): 5000 of 4096");
+            falls_back(&answer, "start the server with a larger context");
+        }
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let other = Server::start(vec![good()]);
     for code in [301, 302, 307, 308] {

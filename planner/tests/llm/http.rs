@@ -115,11 +115,13 @@ fn the_schema_is_strict_and_names_passes_ops_and_knobs() {
     };
     let tile = &of("kforge-tile-matmul").unwrap()["properties"];
     assert_eq!(tile["op"]["enum"], json!(["op0", null]));
-    let tile_m = json!({ "type": "integer", "minimum": 1, "maximum": 256 });
+    let tile_m = json!({ "type": "integer", "enum": [1, 4, 8, 16, 32, 64, 128, 256] });
     assert_eq!(tile["knobs"]["properties"]["tile-m"], tile_m);
     assert_eq!(tile["knobs"]["required"].as_array().map(Vec::len), Some(11));
     let rows = &of("kforge-vectorize-layernorm").unwrap()["properties"];
     assert_eq!(rows["op"]["enum"], json!(["op1", "op2", null]));
+    let block = &rows["knobs"]["properties"]["block-size"]["enum"];
+    assert_eq!(block[1], 96, "the heuristic's value is among them");
     let fixed = &of("kforge-fuse-attention").unwrap()["properties"]["knobs"]["properties"];
     assert_eq!(fixed["assume-visible-rows"]["enum"], json!([false]));
     assert!(
