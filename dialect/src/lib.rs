@@ -24,7 +24,7 @@ mod types;
 mod verify;
 
 pub use generated::*;
-pub use register::{context, parse, register, register_raw};
+pub use register::{context, parse, register, register_raw, transform_context};
 pub use types::{Element, TensorType};
 
 /// Why IR could not be built or read.

@@ -26,6 +26,15 @@ pub fn context() -> Context {
     context
 }
 
+/// A context with upstream's transform dialect and its extensions, to write modules of
+/// it. It reads no files of others.
+pub fn transform_context() -> Context {
+    let registry = bridge::tools::upstream_dialects();
+    let context = Context::new_with_registry(&registry, false);
+    context.get_or_load_dialect("transform");
+    context
+}
+
 /// Parses a module; `file` is what its locations and diagnostics call it.
 pub fn parse<'c>(context: &'c Context, text: &str, file: &str) -> Option<Module<'c>> {
     bridge::tools::parse_module(context, text, file)

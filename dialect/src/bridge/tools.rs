@@ -34,6 +34,14 @@ pub fn full_registry() -> DialectRegistry {
     registry
 }
 
+/// A registry with every dialect of upstream; no pass is registered.
+pub fn upstream_dialects() -> DialectRegistry {
+    let registry = DialectRegistry::new();
+    // SAFETY: the registry is valid.
+    unsafe { bridgeInsertUpstreamDialects(registry.to_raw()) };
+    registry
+}
+
 /// A registry with the dialects and passes that kforge's own pipelines use.
 pub fn core_registry() -> DialectRegistry {
     let registry = DialectRegistry::new();

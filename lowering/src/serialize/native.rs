@@ -134,6 +134,11 @@ impl super::Serialized {
         Ok(())
     }
 
+    /// Whether native code is in the package, which can then be saved.
+    pub fn is_linked(&self) -> bool {
+        self.package.files.contains_key(LIBRARY)
+    }
+
     /// The functions of native kernels in this process; none for shader text.
     pub fn functions(&self) -> NativeKernels {
         self.native

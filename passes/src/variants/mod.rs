@@ -84,7 +84,10 @@ pub fn of_units(
                 continue;
             }
             let stage = format!("{} at ({})", unit.stage, candidate.sizes);
-            variants.tried.extend(lower(&context, candidate, stage)?);
+            // What is measured by another process is saved with all its units.
+            let link = serialized.is_linked();
+            let made = lower(&context, candidate, stage, link)?;
+            variants.tried.extend(made);
         }
     }
     Ok(variants)
@@ -190,11 +193,12 @@ fn listed(types: &[TensorType]) -> String {
     text.join(", ")
 }
 
-/// The units of a candidate, ready to run.
+/// The units of a candidate, ready to run, and to be saved where code is linked.
 fn lower(
     context: &Context,
     candidate: Candidate,
     stage: String,
+    link: bool,
 ) -> Result<Vec<Variant>, VerifyError> {
     let failed = |reason: String| VerifyError::Shape {
         stage: stage.clone(),
@@ -203,8 +207,11 @@ fn lower(
     let mut module = candidate.module;
     rebuild::lower(context, &mut module).map_err(&failed)?;
     rebuild::simplify(context, &mut module).map_err(&failed)?;
-    let lowered = serialize::package(module.as_operation(), &serialize::Options::default())
+    let mut lowered = serialize::package(module.as_operation(), &serialize::Options::default())
         .map_err(|error| failed(error.to_string()))?;
+    if link {
+        lowered.link().map_err(|error| failed(error.to_string()))?;
+    }
     let mut variants = Vec::new();
     for unit in &lowered.units {
         let mut runnable = Runnable::unit(&lowered.package, unit)?;

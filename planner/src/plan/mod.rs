@@ -10,12 +10,14 @@ mod check;
 mod flat;
 mod json;
 mod text;
+mod transform;
 
 pub use check::{Violation, check};
 pub(crate) use check::{device_of, fits};
 pub use flat::{FLAT_KNOBS, FlatKnob};
 pub use json::{PlanError, from_json, schema, to_json};
 pub use text::TextError;
+pub use transform::to_transform;
 
 use std::{collections::BTreeMap, fmt};
 

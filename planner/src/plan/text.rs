@@ -44,6 +44,11 @@ pub enum TextError {
 impl Plan {
     /// The whole pipeline on one line.
     pub fn text(&self) -> String {
+        format!("builtin.module({})", self.items().join(","))
+    }
+
+    /// Its passes with their options, the fixed ones too.
+    pub(super) fn items(&self) -> Vec<String> {
         let mut device = self.device.clone();
         let target = match self.target {
             Target::Gpu => "gpu",
@@ -59,7 +64,7 @@ impl Plan {
         passes.extend(catalog::PREPARE.iter().map(ToString::to_string));
         passes.extend(self.passes.iter().map(step));
         passes.extend(catalog::finish(self.target).map(Into::into));
-        format!("builtin.module({})", passes.join(","))
+        passes
     }
 
     /// The plan that a canonical text says: target, device and passes; a text holds
@@ -191,11 +196,17 @@ fn read(pass: &str, text: &str, kind: impl Fn(&str) -> Option<Knob>) -> Result<K
 }
 
 /// Name and options of `name{options}`.
-fn parts(item: &str) -> (&str, &str) {
+pub(super) fn parts(item: &str) -> (&str, &str) {
     match item.split_once('{') {
         Some((name, rest)) => (name, rest.strip_suffix('}').unwrap_or(rest)),
         None => (item, ""),
     }
+}
+
+/// The options of a pass by name.
+pub(super) fn options_of(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split_whitespace()
+        .filter_map(|option| option.split_once('='))
 }
 
 /// Splits at the commas outside braces.

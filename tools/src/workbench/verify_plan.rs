@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use kforge_oracle::Level;
 use kforge_planner::{
     Plan, Problem, check,
-    plan::{Violation, to_json},
+    plan::{Violation, to_json, to_transform},
 };
 use kforge_runtime::device::Target;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Print the checked plan in this form and build nothing
-    #[arg(long, value_name = "FORM", value_parser = ["pipeline", "json"])]
+    #[arg(long, value_name = "FORM", value_parser = ["pipeline", "json", "transform"])]
     print: Option<String>,
     /// Print the verdict as JSON
     #[arg(long, conflicts_with = "print")]
@@ -142,6 +142,7 @@ impl Arguments {
     fn form(&self, plan: &Plan) -> Result<(), Failure> {
         let text = match self.print.as_deref() {
             Some("pipeline") => plan.text() + "\n",
+            Some("transform") => to_transform(plan)?,
             _ => to_json(plan),
         };
         io::stdout().write_all(text.as_bytes())?;
