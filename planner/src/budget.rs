@@ -185,7 +185,7 @@ impl Progress {
         let Outcome::Verified { ms, speedup, .. } = *outcome else {
             return;
         };
-        if self.best_ms.is_none_or(|best| ms < best) {
+        if self.best_speedup.is_none_or(|best| speedup > best) {
             self.best_ms = Some(ms);
             self.best_speedup = Some(speedup);
             self.since_best = 0;

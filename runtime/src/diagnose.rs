@@ -10,7 +10,7 @@ use crate::{
     Device, DeviceDescription, Dtype, Executable, HostTensor, Manifest, Package, RunError,
     TimedRun,
     device::Target,
-    execute::{ExecOptions, Poison, RunOptions, format_ms},
+    execute::{ExecOptions, Poison, Repeats, RunOptions, format_ms},
     manifest::{
         Access, Binding, Buffer, BufferId, Code, Dispatch, Entry, Expr, FORMAT, Kernel, Port, Role,
         Step, Symbols, VerifierSettings,
@@ -92,7 +92,13 @@ fn smoke_test(device: &Device) -> Result<SmokeTest, RunError> {
         passed &= within && run.guards.is_empty();
         ControlFlow::Continue(())
     };
-    let timing = matmul.time(&sets, &BTreeMap::new(), REPEATS, &options, &mut inspect)?;
+    let timing = matmul.time(
+        &sets,
+        &BTreeMap::new(),
+        Repeats::exactly(REPEATS),
+        &options,
+        &mut inspect,
+    )?;
     Ok(SmokeTest {
         max_abs_error,
         gpu_ms: timing

@@ -11,6 +11,7 @@
 //! - [`execute`]: one entry of a package on a device.
 //! - [`cpu`]: the ABI of native kernels.
 //! - [`diagnose()`]: a smoke test of a device.
+//! - [`Roofline`]: what a device's arithmetic and memory reach.
 
 pub mod cpu;
 pub mod device;
@@ -18,10 +19,12 @@ mod diagnose;
 pub mod execute;
 mod gpu;
 pub mod manifest;
+mod roofline;
 pub mod tensor;
 
 pub use device::{Device, DeviceChoice, DeviceDescription, DeviceError};
 pub use diagnose::{Diagnosis, SmokeTest, diagnose};
 pub use execute::{ExecOptions, Executable, Poison, RunError, RunOptions, RunResult, TimedRun};
 pub use manifest::{Dtype, Manifest, Package, PackageError};
+pub use roofline::Roofline;
 pub use tensor::{HostTensor, TensorError};

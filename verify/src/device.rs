@@ -13,8 +13,8 @@ use crate::{
     verdict::Reason,
 };
 
-/// Checks every kind of input values; the first refusal ends it. False when the device can
-/// run nothing else afterwards.
+/// Checks every kind of input values; the first refusal ends it. False when nothing else is
+/// to run afterwards.
 pub fn check(
     subject: &Runnable,
     scope: Scope,
@@ -27,7 +27,8 @@ pub fn check(
     match check_cases(subject, scope, device, exec, options, verdict, &mut last) {
         Ok(()) => true,
         Err(refusal) => {
-            let usable = !refusal.device_is_lost;
+            // What is too slow is not wrong: no further check says more.
+            let usable = !refusal.device_is_lost && refusal.reason != Reason::TooSlow;
             verdict.refuse(&subject.stage, scope, last, refusal.reason, refusal.detail);
             if let Some(failure) = verdict.failures.last_mut() {
                 failure.knobs = knobs(subject);
@@ -100,6 +101,9 @@ fn check_case(
         decided &= held.judge(index)?;
     }
     same(&outputs, &others, Pair::HOW)?;
+    if scope == Scope::Function {
+        pair.hold_time(options.most_ms)?;
+    }
     for held in &held {
         verdict.pass(&subject.stage, scope, values, held);
     }

@@ -1,10 +1,10 @@
 //! A device's outputs against what their program gives on the same inputs.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, sync::Arc};
 
 use kforge_oracle::{
     Array, Comparison, EvalError, EvalOptions, Outcome, Plain, PlainComparison, Program, compare,
-    compare_plain, evaluate, is_smooth_half, is_vacuous, plain,
+    compare_plain, is_smooth_half, is_vacuous, plain,
 };
 use kforge_runtime::HostTensor;
 
@@ -28,7 +28,7 @@ pub(crate) struct Expected<'p> {
 }
 
 enum Reference {
-    Full(Vec<Array>),
+    Full(Arc<[Array]>),
     Sampled(Large),
 }
 
@@ -50,11 +50,7 @@ impl<'p> Expected<'p> {
     ) -> Result<Self, Refusal> {
         let reference = match Large::of(program, options.full_multiply_adds) {
             Some(product) => Reference::Sampled(product),
-            None => {
-                let evaluation =
-                    evaluate(program, inputs, &EvalOptions::default()).map_err(Refusal::failed)?;
-                Reference::Full(evaluation.outputs().into_iter().cloned().collect())
-            }
+            None => Reference::Full(options.references.evaluate(program, inputs)?),
         };
         Ok(Self {
             program,
@@ -91,7 +87,7 @@ impl<'p> Expected<'p> {
         };
         let smooth = is_smooth_half(self.program);
         let mut held = Vec::new();
-        for (index, (output, reference)) in outputs.iter().zip(references).enumerate() {
+        for (index, (output, reference)) in outputs.iter().zip(references.iter()).enumerate() {
             let got = output.to_f64_vec();
             let comparison =
                 compare(&got, reference, &options.tolerance()).map_err(Refusal::failed)?;

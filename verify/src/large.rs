@@ -150,7 +150,8 @@ pub fn same(a: &Program, b: &Program) -> bool {
         && constant_bits(a).eq(constant_bits(b))
 }
 
-fn constant_bits(program: &Program) -> impl Iterator<Item = u64> {
+/// Every constant of a program, bit by bit.
+pub fn constant_bits(program: &Program) -> impl Iterator<Item = u64> {
     let data = program.nodes.iter().filter_map(|node| match &node.op {
         Op::Constant { data } => Some(data),
         _ => None,

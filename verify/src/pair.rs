@@ -5,7 +5,8 @@
 //! result that was kept from an earlier run, or left in a buffer, shows.
 
 use kforge_runtime::{
-    Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, manifest::Symbols,
+    Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, execute::format_ms,
+    manifest::Symbols,
 };
 
 use crate::{Options, Reason, bind::Bound, refusal::Refusal, subject::Runnable};
@@ -14,6 +15,8 @@ pub(crate) struct Pair {
     first: Executable,
     second: Executable,
     timeout_ms: u64,
+    /// The shortest run, in milliseconds.
+    least_ms: Option<f64>,
     /// The first inputs, and what they led to.
     seen: Option<(Bound, Vec<HostTensor>)>,
 }
@@ -30,6 +33,7 @@ impl Pair {
             first: instance()?,
             second: instance()?,
             timeout_ms: options.timeout_ms,
+            least_ms: None,
             seen: None,
         })
     }
@@ -41,10 +45,23 @@ impl Pair {
     /// Runs both instances. The caller compares their outputs, after it held the first
     /// against the oracle: a wrong value says more than a difference.
     pub fn run(&mut self, bound: Bound) -> Result<[Vec<HostTensor>; 2], Refusal> {
-        let outputs = run(&mut self.first, &bound, Poison::Nan, self.timeout_ms)?;
-        let others = run(&mut self.second, &bound, Poison::Big, self.timeout_ms)?;
+        let (outputs, first) = timed(&mut self.first, &bound, Poison::Nan, self.timeout_ms)?;
+        let (others, second) = timed(&mut self.second, &bound, Poison::Big, self.timeout_ms)?;
+        let times = [self.least_ms, first, second].into_iter().flatten();
+        self.least_ms = times.reduce(f64::min);
         self.seen.get_or_insert_with(|| (bound, outputs.clone()));
         Ok([outputs, others])
+    }
+
+    /// Refuses an entry whose shortest run took longer than `most_ms`.
+    pub fn hold_time(&self, most_ms: Option<f64>) -> Result<(), Refusal> {
+        match (self.least_ms, most_ms) {
+            (Some(least), Some(most)) if least > most => Err(Refusal::new(
+                Reason::TooSlow,
+                format!("a run takes more than {}", format_ms(most)),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Runs the first inputs again, twice in a row in the same buffers.
@@ -90,6 +107,16 @@ pub(crate) fn run(
     poison: Poison,
     timeout_ms: u64,
 ) -> Result<Vec<HostTensor>, Refusal> {
+    timed(executable, bound, poison, timeout_ms).map(|(outputs, _)| outputs)
+}
+
+/// The same, with its milliseconds where there is a clock.
+fn timed(
+    executable: &mut Executable,
+    bound: &Bound,
+    poison: Poison,
+    timeout_ms: u64,
+) -> Result<(Vec<HostTensor>, Option<f64>), Refusal> {
     let options = RunOptions {
         poison: Some(poison),
         timeout_ms,
@@ -99,7 +126,10 @@ pub(crate) fn run(
         .map_err(|error| Refusal::run(&error))?;
     match result.guards.first() {
         Some(guard) => Err(Refusal::new(Reason::Poison, guard.to_string())),
-        None => Ok(result.outputs),
+        None => {
+            let time = result.total.gpu_ms.or(result.total.wall_ms);
+            Ok((result.outputs, time.map(|spread| spread.median)))
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use std::{ops::ControlFlow, ops::Range};
 
 use kforge_oracle::{Array, Values, generate};
 use kforge_runtime::{
-    Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, TimedRun, execute::Timing,
+    Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, TimedRun,
+    execute::{Repeats, Timing},
 };
 
 use crate::{
@@ -79,14 +80,14 @@ impl<'s> Timer<'s> {
         })
     }
 
-    /// Times of `repeats` runs, after three runs to warm up; for each dispatch and in all.
-    pub fn time(&mut self, repeats: usize) -> Result<Timing, Failure> {
+    /// Times of repeated runs, after at most three to warm up; for each dispatch and in all.
+    pub fn time(&mut self, repeats: Repeats) -> Result<Timing, Failure> {
         let function = &self.subject.function;
         self.checked(repeats)
             .map_err(|refusal| failure(function, refusal))
     }
 
-    fn checked(&mut self, repeats: usize) -> Result<Timing, Refusal> {
+    fn checked(&mut self, repeats: Repeats) -> Result<Timing, Refusal> {
         let function = &self.subject.function;
         let options = RunOptions {
             poison: Some(Poison::Nan),

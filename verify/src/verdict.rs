@@ -113,6 +113,8 @@ pub enum Reason {
     Determinism,
     /// A time that no device could reach.
     Implausible,
+    /// Right so far, and slower than was asked for.
+    TooSlow,
     /// The device or the package failed.
     Execution,
 }

@@ -31,7 +31,7 @@ pub struct Record {
     pub created: u64,
     /// Seed of the inputs it was checked with.
     pub seed: u64,
-    /// Interquartile range of the times by their median; only beside a time.
+    /// Range of the times by their median; only beside a time.
     pub spread: Option<f64>,
     /// The kernels it was compiled to.
     pub shaders: Vec<Shader>,
@@ -67,7 +67,7 @@ pub struct Evidence {
     pub created: u64,
     /// Seed of the inputs.
     pub seed: u64,
-    /// Interquartile range of the times by their median.
+    /// Range of the times by their median.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<f64>,
     /// Its kernels.

@@ -8,7 +8,7 @@ pub use extract::{ExtractError, of_module};
 use std::fmt;
 
 use kforge_dialect::Element;
-use kforge_runtime::Dtype;
+use kforge_runtime::{Dtype, Roofline};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -260,5 +260,14 @@ impl Problem {
     pub fn flops(&self) -> f64 {
         let kept = self.ops.iter().filter(|op| op.gone_after.is_none());
         kept.map(|op| op.shape.flops()).sum()
+    }
+
+    /// The least milliseconds that a device takes: every op that the plan can leave at the
+    /// roofline of a kernel of its own, in f32 without matrix units. What stays in caches
+    /// can be faster.
+    pub fn roofline_ms(&self, roofline: &Roofline) -> f64 {
+        let kept = self.ops.iter().filter(|op| op.gone_after.is_none());
+        kept.map(|op| roofline.milliseconds(op.shape.flops(), op.shape.bytes()))
+            .sum()
     }
 }

@@ -68,6 +68,15 @@ pub struct Run {
     /// Shortest and longest of an attempt's timed runs by its id, where known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spread: BTreeMap<String, Spread>,
+    /// What speedups are relative to, if not to the default knobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// Time and speedup at each size by an attempt's id, where there are several sizes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sizes: BTreeMap<String, Vec<SizeTime>>,
+    /// The least milliseconds that arithmetic and memory of the device allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roofline_ms: Option<f64>,
 }
 
 /// Shortest and longest of the timed runs of one plan.
@@ -78,6 +87,18 @@ pub struct Spread {
     pub min: f64,
     /// Milliseconds.
     pub max: f64,
+}
+
+/// A plan's time at one of several sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SizeTime {
+    /// The size.
+    pub workload: String,
+    /// Milliseconds.
+    pub ms: f64,
+    /// The baseline's time there by its own.
+    pub speedup: f64,
 }
 
 /// A run, counted.

@@ -20,7 +20,7 @@ pub use executable::Executable;
 pub(crate) use inspect::Saved;
 pub(crate) use instance::{BoundDispatch, Instance};
 pub(crate) use memory::MemoryPlan;
-pub use options::{ExecOptions, RunOptions, ShaderChecks};
+pub use options::{ExecOptions, Repeats, RunOptions, ShaderChecks};
 pub use poison::Poison;
 pub use report::{
     DispatchTime, GuardViolation, RunResult, Spread, Timing, TotalTime, Violation, format_ms,

@@ -114,3 +114,56 @@ impl Default for RunOptions {
         }
     }
 }
+
+/// How many runs are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// At most so many.
+    pub most: usize,
+    /// At least so many.
+    pub fewest: usize,
+    /// Time after which no further run begins, once there are the fewest.
+    pub enough: Duration,
+}
+
+impl Repeats {
+    /// So many, however long they take; at least one.
+    pub fn exactly(count: usize) -> Self {
+        Self {
+            most: count.max(1),
+            fewest: count.max(1),
+            enough: Duration::MAX,
+        }
+    }
+
+    /// Whether `done` runs that took `spent` suffice.
+    pub(super) fn reached(&self, done: usize, spent: Duration) -> bool {
+        done >= self.most || (done >= self.fewest && spent >= self.enough)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_end_with_the_count_or_with_the_time_after_the_fewest() {
+        let second = Duration::from_secs(1);
+        assert!(!Repeats::exactly(3).reached(2, Duration::MAX - second));
+        assert!(Repeats::exactly(3).reached(3, Duration::ZERO));
+        assert!(Repeats::exactly(0).reached(1, Duration::ZERO));
+        let some = Repeats {
+            most: 10,
+            fewest: 4,
+            enough: second,
+        };
+        for (done, spent, ends) in [
+            (3, 2 * second, false),
+            (4, second, true),
+            (9, second / 2, false),
+            (10, Duration::ZERO, true),
+        ] {
+            assert_eq!(some.reached(done, spent), ends, "{done} runs in {spent:?}");
+        }
+    }
+}

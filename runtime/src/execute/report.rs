@@ -93,6 +93,26 @@ impl Spread {
     }
 }
 
+impl Spread {
+    /// From the shortest to the longest, by the median.
+    pub fn range(&self) -> f64 {
+        (self.max - self.min) / self.median
+    }
+
+    /// Of several spreads: the median of their medians, the shortest and the longest of all.
+    pub fn merged(spreads: &[Self]) -> Option<Self> {
+        let medians = Self::of(spreads.iter().map(|it| it.median).collect())?;
+        let least = |least: f64, it: &Self| least.min(it.min);
+        let most = |most: f64, it: &Self| most.max(it.max);
+        Some(Self {
+            median: medians.median,
+            min: spreads.iter().fold(f64::INFINITY, least),
+            max: spreads.iter().fold(0.0, most),
+            samples: spreads.iter().map(|it| it.samples).sum(),
+        })
+    }
+}
+
 /// Milliseconds with four significant digits, so that no positive time reads as zero.
 pub fn format_ms(ms: f64) -> String {
     if ms <= 0.0 || !ms.is_finite() {
@@ -162,6 +182,21 @@ mod tests {
                 samples: 4
             }
         );
+    }
+
+    #[test]
+    fn spreads_are_merged_by_their_medians() {
+        let spreads = [vec![1.0, 2.0, 9.0], vec![3.0], vec![4.0, 4.0]];
+        let spreads = spreads.map(|samples| Spread::of(samples).unwrap());
+        let merged = Spread::merged(&spreads).unwrap();
+        let expected = Spread {
+            median: 3.0,
+            min: 1.0,
+            max: 9.0,
+            samples: 6,
+        };
+        assert_eq!(merged, expected);
+        assert_eq!(Spread::merged(&[]), None);
     }
 
     #[test]

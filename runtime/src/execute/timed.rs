@@ -15,14 +15,18 @@ use super::{
     Executable,
     error::RunError,
     inspect::{outputs, violations},
-    options::RunOptions,
+    options::{Repeats, RunOptions},
     report::{GuardViolation, Timing},
     timing::Samples,
 };
 use crate::tensor::HostTensor;
 
-/// Runs before the timed ones, on the same input sets.
-const WARM_UP_RUNS: usize = 3;
+/// Runs before the timed ones, on the same input sets: three, or fewer where they take long.
+const WARM_UP: Repeats = Repeats {
+    most: 3,
+    fewest: 1,
+    enough: Duration::from_millis(50),
+};
 
 /// One timed run.
 #[derive(Debug)]
@@ -36,8 +40,8 @@ pub struct TimedRun<'r> {
 }
 
 impl Executable {
-    /// Runs the entry `repeats` times (at least once) after three warm-up runs, cycling
-    /// through `sets` of inputs.
+    /// Runs the entry as often as `repeats` says after at most three runs to warm up,
+    /// cycling through `sets` of inputs.
     ///
     /// `inspect` sees every timed run and ends them by `Break`; then there is no timing.
     /// State buffers keep what a run leaves.
@@ -45,7 +49,7 @@ impl Executable {
         &mut self,
         sets: &[Vec<HostTensor>],
         weights: &BTreeMap<String, HostTensor>,
-        repeats: usize,
+        repeats: Repeats,
         options: &RunOptions,
         inspect: &mut dyn FnMut(TimedRun) -> ControlFlow<()>,
     ) -> Result<Option<Timing>, RunError> {
@@ -60,15 +64,23 @@ impl Executable {
         let timeout = options.timeout();
         let mut samples = Samples::default();
         let mut upload = Duration::ZERO;
-        for run in 0..WARM_UP_RUNS + repeats.max(1) {
-            // The timed runs start with the first set.
-            let set = (run + sets.len() * WARM_UP_RUNS - WARM_UP_RUNS) % sets.len();
+        let (mut warm, mut warming) = (0, Duration::ZERO);
+        let (mut done, mut spent) = (0, Duration::ZERO);
+        while !repeats.reached(done, spent) {
+            let warms_up = !WARM_UP.reached(warm, warming);
+            // The timed runs start with the first set, those before with the last.
+            let set = match warms_up {
+                true => sets.len() - 1 - warm % sets.len(),
+                false => done % sets.len(),
+            };
             let start = Instant::now();
             self.upload_inputs(&sets[set])?;
             self.settle(timeout)?;
             upload = start.elapsed();
             let executed = self.execute(&actions, timeout)?;
-            if run < WARM_UP_RUNS {
+            if warms_up {
+                warm += 1;
+                warming += executed.wall;
                 continue;
             }
             let outputs = outputs(&self.instance, &executed.saved)?;
@@ -86,6 +98,8 @@ impl Executable {
             if inspect(seen).is_break() {
                 return Ok(None);
             }
+            done += 1;
+            spent += executed.wall;
             samples.add(&executed);
         }
         Ok(Some(Timing {

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use kforge_runtime::{
-    Device, Dtype, Executable, HostTensor, Package, Poison, RunError, RunOptions, TimedRun,
+    Device, Dtype, Executable, HostTensor, Package, Poison, Roofline, RunError, RunOptions,
+    TimedRun,
     device::Target,
     diagnose,
-    execute::{ExecOptions, Timing},
+    execute::{ExecOptions, Repeats, Timing},
     manifest::{Access, Expr, Role, ScalarType, Symbols},
 };
 
@@ -248,7 +249,13 @@ fn timed(
     let mut executable =
         Executable::new(device, package, "main", &symbols, &ExecOptions::default())?;
     let options = poisoned(Poison::Nan);
-    executable.time(sets, &BTreeMap::new(), repeats, &options, inspect)
+    executable.time(
+        sets,
+        &BTreeMap::new(),
+        Repeats::exactly(repeats),
+        &options,
+        inspect,
+    )
 }
 
 #[test]
@@ -307,4 +314,19 @@ fn a_timed_run_that_writes_nothing_is_seen() {
     };
     timed(device, &package, &[vec![iota(100)]], 4, &mut inspect).unwrap();
     assert_eq!(unwritten, 4, "the warm-up wrote, the timed runs did not");
+}
+
+#[test]
+fn a_gpu_has_a_roofline_of_bytes_and_operations() {
+    let Some(device) = gpu() else { return };
+    let roofline = Roofline::measure(&device).unwrap().expect("it has a clock");
+    // The slowest software adapter reaches these, and no device a thousand times more.
+    assert!(
+        (1e8..2e13).contains(&roofline.bytes_per_second),
+        "{roofline:?}"
+    );
+    assert!(
+        (1e8..1e15).contains(&roofline.flops_per_second),
+        "{roofline:?}"
+    );
 }

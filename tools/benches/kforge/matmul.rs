@@ -7,7 +7,7 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use kforge_passes::verify::verify;
-use kforge_runtime::{DeviceChoice, ExecOptions};
+use kforge_runtime::{DeviceChoice, ExecOptions, execute::Repeats};
 use kforge_verify::{Options, Subject, Timer};
 use ndarray::{Array2, linalg::general_mat_mul};
 
@@ -60,7 +60,7 @@ fn ours(group: &mut BenchmarkGroup<WallTime>, name: &str, choice: DeviceChoice) 
     group.bench_function(name, |bencher| {
         let timer = made.get_or_insert_with(|| timer(choice));
         bencher.iter_custom(|repeats| {
-            let timing = timer.time(repeats as usize).unwrap();
+            let timing = timer.time(Repeats::exactly(repeats as usize)).unwrap();
             let median = timing.total.gpu_ms.unwrap().median;
             Duration::from_secs_f64(median * 1e-3 * repeats as f64)
         });

@@ -10,10 +10,13 @@
 
 mod candidate;
 mod command;
+mod job;
+mod outcome;
 mod result;
 mod worker;
 
 pub use candidate::{CandidateError, list, write};
 pub use command::{measure_all, work};
+pub use job::Ask;
 pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};
 pub use worker::{Settings, Worker};

@@ -41,6 +41,16 @@ pub enum Result {
     Refused(Refusal),
 }
 
+impl Result {
+    /// Its time, if it passed.
+    pub const fn time(&self) -> Option<&Time> {
+        match self {
+            Self::Verified { time, .. } => Some(time),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
 /// Why a candidate may not be used.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +142,7 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::Poison => "poison",
         Reason::Determinism => "determinism",
         Reason::Implausible => "implausible",
+        Reason::TooSlow => "too-slow",
         Reason::Execution => "execution",
     }
 }

@@ -1,8 +1,8 @@
 //! The child process that candidates run in.
 //!
-//! The parent writes one folder per line and reads one line of JSON per folder. No
-//! answer by the deadline, or a closed pipe, is the candidate's refusal; the child is
-//! killed and the next candidate gets a new one.
+//! The parent writes one job per line, which names one candidate or several to compare, and
+//! reads one line with their results. No answer by the deadline, or a closed pipe, is the
+//! candidates' refusal; the child is killed and the next job gets a new one.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use super::result::{Measured, Refusal, Result as Outcome};
+use super::{
+    job::{Ask, Job},
+    result::{Measured, Refusal, Result as Outcome},
+};
 
 /// How candidates are measured.
 #[derive(Clone, Debug)]
@@ -22,8 +25,6 @@ pub struct Settings {
     pub device: String,
     /// Timed runs per candidate.
     pub repeats: usize,
-    /// Whether all kinds of values and shapes are tried.
-    pub full: bool,
     /// Seed of the inputs.
     pub seed: u64,
     /// Whether candidates may be machine code, which can do whatever their user can.
@@ -37,7 +38,6 @@ impl Default for Settings {
         Self {
             device: "auto".into(),
             repeats: 10,
-            full: false,
             seed: 0,
             native: false,
             deadline: Duration::from_secs(120),
@@ -81,33 +81,57 @@ impl Worker {
     }
 
     /// Verifies and times one candidate. Never fails: what goes wrong is its refusal.
-    pub fn measure(&mut self, folder: &Path) -> Measured {
-        match self.ask(folder) {
+    pub fn measure(&mut self, folder: &Path, ask: Ask) -> Measured {
+        let mut results = self.measure_in_turns(&[folder], ask);
+        // There is one result per folder.
+        results.remove(0)
+    }
+
+    /// Verifies candidates and times them in turns, so that a device that slows down
+    /// slows all of them. One result per folder, in order.
+    pub fn measure_in_turns(&mut self, folders: &[&Path], ask: Ask) -> Vec<Measured> {
+        match self.ask(folders, ask) {
             Ok(measured) => measured,
             Err(refusal) => {
                 self.stop();
-                Measured {
+                let refused = |folder: &&Path| Measured {
                     candidate: name(folder),
                     device: None,
                     version: env!("CARGO_PKG_VERSION").into(),
-                    result: Outcome::Refused(refusal),
-                }
+                    result: Outcome::Refused(refusal.clone()),
+                };
+                folders.iter().map(refused).collect()
             }
         }
     }
 
-    fn ask(&mut self, folder: &Path) -> Result<Measured, Refusal> {
+    fn ask(&mut self, folders: &[&Path], ask: Ask) -> Result<Vec<Measured>, Refusal> {
         let broken = |error: &dyn std::fmt::Display| Refusal::new("crash", error.to_string());
-        let deadline = self.settings.deadline;
+        let count = u32::try_from(folders.len()).unwrap_or(u32::MAX);
+        let deadline = self.settings.deadline.saturating_mul(count);
         let running = match &mut self.running {
             Some(running) => running,
             none => none.insert(start(&self.program, &self.settings).map_err(|it| broken(&it))?),
         };
-        let path = std::path::absolute(folder).map_err(|error| broken(&error))?;
-        writeln!(running.input, "{}", path.display()).map_err(|error| broken(&error))?;
+        let folders = folders.iter().map(std::path::absolute);
+        let folders = folders
+            .collect::<Result<_, _>>()
+            .map_err(|it| broken(&it))?;
+        let job = serde_json::to_string(&Job { folders, ask }).map_err(|it| broken(&it))?;
+        writeln!(running.input, "{job}").map_err(|error| broken(&error))?;
         match running.lines.recv_timeout(deadline) {
-            Ok(line) => serde_json::from_str(&line)
-                .map_err(|error| broken(&format!("the worker's answer is not readable: {error}"))),
+            Ok(line) => {
+                let results: Vec<Measured> = serde_json::from_str(&line).map_err(|error| {
+                    broken(&format!("the worker's answer is not readable: {error}"))
+                })?;
+                match results.len() == count as usize {
+                    true => Ok(results),
+                    false => Err(broken(&format!(
+                        "the worker answered for {} candidates, not {count}",
+                        results.len()
+                    ))),
+                }
+            }
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = deadline.as_secs_f64();
                 Err(Refusal::new(
@@ -149,7 +173,6 @@ fn start(program: &Path, settings: &Settings) -> Result<Running, String> {
         "--seed",
         &settings.seed.to_string(),
     ]);
-    command.args(["--cases", if settings.full { "full" } else { "quick" }]);
     if settings.native {
         command.arg("--allow-native-code");
     }

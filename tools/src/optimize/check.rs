@@ -6,7 +6,7 @@ use kforge_runtime::DeviceDescription;
 use serde::Serialize;
 
 use super::{OptimizeError, Optimizer};
-use crate::measure::{MeasuredResult, Refusal};
+use crate::measure::{Ask, MeasuredResult, Refusal};
 
 /// What became of one plan.
 #[derive(Clone, Debug, Serialize)]
@@ -32,7 +32,7 @@ pub struct Checked {
 pub struct Checks {
     /// Kinds of values and shapes.
     pub cases: Level,
-    /// Whether the default plan is measured just before it.
+    /// Whether the default plan is measured in turns with it.
     pub compare: bool,
 }
 
@@ -63,32 +63,36 @@ pub fn check_plan(
     checks: Checks,
 ) -> Result<Checked, OptimizeError> {
     let folder = tempfile::tempdir().map_err(OptimizeError::Folder)?;
-    let measure = |plan: &Plan, cases: Level| {
-        let mut worker = optimizer.worker(cases == Level::Full);
-        optimizer.measured(plan, cases, &mut worker, folder.path())
+    let default = heuristic::propose(optimizer.problem(), &optimizer.device);
+    let plans = [&default, plan];
+    let ask = Ask {
+        full: checks.cases == Level::Full,
+        ..Ask::default()
     };
-    let default = || heuristic::propose(&optimizer.problem, &optimizer.device);
-    let baseline = checks.compare.then(|| measure(&default(), Level::Quick));
+    let size = &optimizer.sizes[0];
+    let mut measured = size.measure(
+        if checks.compare { &plans } else { &plans[1..] },
+        checks.cases,
+        ask,
+        &mut optimizer.worker(),
+        folder.path(),
+    );
+    let missing = || MeasuredResult::Refused(Refusal::new("crash", "no result"));
+    let result = measured.pop().unwrap_or_else(missing);
+    let baseline = measured.pop();
     if let Some(MeasuredResult::Refused(Refusal { reason, detail })) = baseline {
         return Err(OptimizeError::Baseline { reason, detail });
     }
-    let result = measure(plan, checks.cases);
+    let median = |result: &MeasuredResult| result.time().map(|time| time.ms.median);
     let speedup = baseline
         .as_ref()
         .and_then(|baseline| Some(median(baseline)? / median(&result)?));
     Ok(Checked {
         id: plan.id(),
-        workload: optimizer.problem.workload.clone(),
+        workload: optimizer.problem().workload.clone(),
         device: optimizer.device.clone(),
         result,
         baseline,
         speedup,
     })
-}
-
-fn median(result: &MeasuredResult) -> Option<f64> {
-    match result {
-        MeasuredResult::Verified { time, .. } => Some(time.ms.median),
-        MeasuredResult::Refused(_) => None,
-    }
 }

@@ -10,7 +10,7 @@ use kforge_oracle::Level;
 use kforge_planner::{Attempt, Plan, budget::Progress, heuristic, propose::Propose};
 use serde::Serialize;
 
-use super::{Event, OptimizeError, Optimizer, candidate, memory::Memory, run::refused};
+use super::{Event, OptimizeError, Optimizer, Size, candidate, memory::Memory, trial::refused};
 use crate::measure::Refusal;
 
 /// What was written, and what was not.
@@ -36,12 +36,15 @@ impl Optimizer {
         folder: &Path,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Emitted, OptimizeError> {
+        let [size] = &self.sizes[..] else {
+            return Err(OptimizeError::SeveralSizes(self.sizes.len()));
+        };
         std::fs::create_dir_all(folder).map_err(OptimizeError::Folder)?;
         let start = Instant::now();
         let mut progress = Progress::default();
         let memory = self.memory(watch)?;
         let mut history = memory.as_ref().map_or(Ok(Vec::new()), Memory::prior)?;
-        let baseline = heuristic::propose(&self.problem, &self.device);
+        let baseline = heuristic::propose(&size.problem, &self.device);
         let limit = self.settings.budget.max_iterations.unwrap_or(u64::MAX);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut seen = HashSet::from([baseline.id()]);
@@ -57,7 +60,7 @@ impl Optimizer {
                 if self.settings.stop.load(Ordering::Relaxed) {
                     return Ok(emitted);
                 }
-                for (plan, refusal) in batch.iter().zip(self.write_all(batch, folder)) {
+                for (plan, refusal) in batch.iter().zip(write_all(size, batch, folder)) {
                     match refusal {
                         None => emitted.candidates.push(plan.id()),
                         Some(refusal) => {
@@ -82,7 +85,7 @@ impl Optimizer {
             }
             // In one call, for within a call no planner repeats itself; more calls only
             // make up for plans that did not compile.
-            let proposed = planner.propose(&self.problem, &self.device, &history, left);
+            let proposed = planner.propose(&size.problem, &self.device, &history, left);
             plans = proposed.unwrap_or_else(|error| {
                 watch(Event::Warning(error.to_string()));
                 Vec::new()
@@ -98,22 +101,20 @@ impl Optimizer {
             }
         }
     }
+}
 
-    /// Compiles plans in parallel; a refusal for each that cannot be measured.
-    fn write_all(&self, plans: &[Plan], folder: &Path) -> Vec<Option<Refusal>> {
-        thread::scope(|scope| {
-            let compiling: Vec<_> = plans
-                .iter()
-                .map(|plan| {
-                    let (source, problem) = (&self.source, &self.problem);
-                    scope.spawn(move || candidate(source, problem, plan, folder, Level::Quick))
-                })
-                .collect();
-            let crashed = |_| Err(Refusal::new("compile", "the compiler crashed"));
-            compiling
-                .into_iter()
-                .map(|it| it.join().unwrap_or_else(crashed).err())
-                .collect()
-        })
-    }
+/// Compiles plans in parallel; a refusal for each that cannot be measured.
+fn write_all(size: &Size, plans: &[Plan], folder: &Path) -> Vec<Option<Refusal>> {
+    let Size { source, problem } = size;
+    thread::scope(|scope| {
+        let compiling = plans.iter().map(|plan| {
+            scope.spawn(move || candidate(source, problem, plan, folder, Level::Quick))
+        });
+        let compiling: Vec<_> = compiling.collect();
+        let crashed = |_| Err(Refusal::new("compile", "the compiler crashed"));
+        let joined = compiling
+            .into_iter()
+            .map(|it| it.join().unwrap_or_else(crashed));
+        joined.map(Result::err).collect()
+    })
 }

@@ -12,21 +12,24 @@ use kforge_planner::{
 };
 use kforge_runtime::DeviceDescription;
 
+use super::trial::{self, Trial, together};
+
 /// Problems of other shapes that a planner starts from.
 const NEAR: usize = 8;
 
-/// The archive with the key of one problem on one device.
+/// The archive with the key of every size on one device.
 #[derive(Debug)]
 pub(super) struct Memory {
     archive: Archive,
-    key: Key,
+    /// Not empty.
+    keys: Vec<Key>,
 }
 
 impl Memory {
     /// Opens or begins the archive; warnings say what was set aside.
-    pub(super) fn open(
+    pub(super) fn open<'p>(
         path: &Path,
-        problem: &Problem,
+        problems: impl Iterator<Item = &'p Problem>,
         device: &DeviceDescription,
     ) -> Result<(Self, Vec<String>), ArchiveError> {
         let archive = Archive::open(path, &Options::default())?;
@@ -38,55 +41,71 @@ impl Memory {
                 path.display()
             ));
         }
-        Ok((
-            Self {
-                archive,
-                key: Key::new(problem, device),
-            },
-            warnings,
-        ))
+        let keys = problems.map(|problem| Key::new(problem, device)).collect();
+        Ok((Self { archive, keys }, warnings))
     }
 
-    /// Attempts at near shapes, then those at this one.
+    /// Attempts at near shapes, then those at this one; with several sizes, those at all.
     pub(super) fn prior(&self) -> Result<Vec<Attempt>, ArchiveError> {
-        let near = self.archive.near(&self.key, NEAR)?.into_iter();
+        let [key] = &self.keys[..] else {
+            return self.everywhere();
+        };
+        let near = self.archive.near(key, NEAR)?.into_iter();
         let mut prior: Vec<Attempt> = near.map(|neighbor| neighbor.entry.attempt).collect();
-        prior.extend(
-            self.archive
-                .attempts(&self.key)?
-                .into_iter()
-                .map(|entry| entry.attempt),
-        );
+        prior.extend(self.at(key)?);
         Ok(prior)
     }
 
-    /// The best plan for exactly this problem and device; to be verified again.
+    /// The best plan for exactly these problems and this device; to be verified again.
     pub(super) fn best(&self) -> Result<Option<Plan>, ArchiveError> {
-        Ok(self
-            .archive
-            .best(&self.key)?
-            .map(|entry| entry.attempt.plan))
+        if let [key] = &self.keys[..] {
+            let best = self.archive.best(key)?;
+            return Ok(best.map(|entry| entry.attempt.plan));
+        }
+        let verified = self.everywhere()?.into_iter();
+        let verified = verified.filter_map(|it| Some((it.ms()?, it.plan)));
+        let best = verified.min_by(|(a, _), (b, _)| a.total_cmp(b));
+        Ok(best.map(|(_, plan)| plan))
     }
 
-    /// Keeps an attempt, refused ones too.
-    pub(super) fn record(
-        &mut self,
-        attempt: &Attempt,
-        seed: u64,
-        shaders: Vec<Shader>,
-    ) -> Result<(), ArchiveError> {
+    fn at(&self, key: &Key) -> Result<Vec<Attempt>, ArchiveError> {
+        let entries = self.archive.attempts(key)?.into_iter();
+        Ok(entries.map(|entry| entry.attempt).collect())
+    }
+
+    /// Plans that were tried at every size, together.
+    fn everywhere(&self) -> Result<Vec<Attempt>, ArchiveError> {
+        let sizes = self.keys.iter().map(|key| self.at(key));
+        let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
+        let (first, others) = sizes
+            .split_first()
+            .map_or((&[][..], &[][..]), |(a, b)| (a, b));
+        let found = first.iter().filter_map(|attempt| {
+            let same = |size: &'_ Vec<Attempt>| size.iter().rposition(|it| it.id == attempt.id);
+            let others = others.iter().map(|size| Some(&size[same(size)?]));
+            let all: Option<Vec<&Attempt>> = std::iter::once(Some(attempt)).chain(others).collect();
+            Some(trial::attempt(&attempt.plan, together(&all?)))
+        });
+        Ok(found.collect())
+    }
+
+    /// Keeps what became of a plan at each size, refusals too.
+    pub(super) fn record(&mut self, trial: &Trial, seed: u64) -> Result<(), ArchiveError> {
         if self.archive.is_read_only() {
             return Ok(());
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.archive.record(&Record {
-            key: self.key.clone(),
-            attempt: attempt.clone(),
-            created: now.map_or(0, |since| since.as_secs()),
-            seed,
-            spread: None,
-            shaders,
-        })?;
+        let created = now.map_or(0, |since| since.as_secs());
+        for (key, part) in self.keys.iter().zip(&trial.parts) {
+            self.archive.record(&Record {
+                key: key.clone(),
+                attempt: part.attempt.clone(),
+                created,
+                seed,
+                spread: part.spread,
+                shaders: part.shaders.clone(),
+            })?;
+        }
         Ok(())
     }
 }

@@ -14,41 +14,51 @@
 //! # }
 //! ```
 //!
+//! Several sizes of one kernel are declared by [`Optimizer::also`]: plans are then tried at
+//! each and compared by one score ([`score()`]).
+//!
 //! A planner's plan is data until it has passed `check`, and nothing until the gate has
 //! passed its kernels on the device: only then is it timed, kept or shown as a time.
 
+mod accept;
 mod candidate;
 mod check;
 mod emit;
 mod memory;
+mod peer;
 mod run;
+mod score;
+mod trial;
 
 pub use candidate::candidate;
 pub use check::{Checked, Checks, check_plan};
 pub use emit::Emitted;
 pub(crate) use memory::shaders;
+pub use peer::{Peer, PeerError};
+pub use score::score;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
+use kforge_oracle::Level;
 use kforge_planner::{
-    Attempt, Budget, Problem,
+    Attempt, Budget, Plan, Problem,
     archive::ArchiveError,
-    budget::{BudgetError, Ended},
+    budget::{BudgetError, Ended, Progress},
     plan::Knobs,
     problem::{ExtractError, of_module},
-    report::Spread,
+    report::{SizeTime, Spread},
 };
-use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError};
+use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, Roofline, RunError};
 use serde::Serialize;
 
 use crate::{
     compile::{CompileError, Session, Source},
-    measure::{CandidateError, Worker},
+    measure::{Ask, CandidateError, MeasuredResult, Refusal, Worker},
 };
 
 /// How plans are tried.
@@ -58,7 +68,9 @@ pub struct Settings {
     pub device: String,
     /// When to stop.
     pub budget: Budget,
-    /// Timed runs per candidate.
+    /// What speedups are relative to instead of the default knobs.
+    pub peer: Option<Peer>,
+    /// Timed runs per candidate, at most: from the fourth on, 0.2 s are enough.
     pub repeats: usize,
     /// Seed of the inputs; planners never see it.
     pub seed: u64,
@@ -82,6 +94,7 @@ impl Default for Settings {
                 max_iterations: Some(20),
                 ..Budget::default()
             },
+            peer: None,
             repeats: 10,
             seed: 0,
             batch: 4,
@@ -119,6 +132,26 @@ pub enum OptimizeError {
     /// Candidates cannot be written.
     #[error(transparent)]
     Candidate(#[from] CandidateError),
+    /// The peer's times do not fit.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// Two sizes are none of one kernel.
+    #[error(
+        "'{first}' and '{other}' have other ops ({first_ops}; {other_ops}), so that no plan is for both"
+    )]
+    OtherOps {
+        /// The first size.
+        first: String,
+        /// Another one.
+        other: String,
+        /// Ops of the first.
+        first_ops: String,
+        /// Ops of the other.
+        other_ops: String,
+    },
+    /// Folders of candidates are for one size.
+    #[error("candidates for another machine are of one size, not of {0}; write a folder per size")]
+    SeveralSizes(usize),
     /// There is no folder for candidates.
     #[error("no folder for candidates: {0}")]
     Folder(std::io::Error),
@@ -132,32 +165,50 @@ pub enum OptimizeError {
     },
 }
 
-/// One module on one device, ready to be optimised.
+/// One kernel on one device, ready to be optimised.
 #[derive(Debug)]
 pub struct Optimizer {
+    /// The sizes it is optimised for; planners see the first.
+    sizes: Vec<Size>,
+    device: DeviceDescription,
+    /// The peer's time at every size.
+    peer_ms: Option<Vec<f64>>,
+    settings: Settings,
+}
+
+/// One size of the kernel.
+#[derive(Debug)]
+struct Size {
     source: Source,
     problem: Problem,
-    device: DeviceDescription,
-    settings: Settings,
 }
 
 /// What was tried, and the best of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Optimized {
-    /// The module and its ops.
+    /// The module and its ops; with several sizes, the first.
     pub problem: Problem,
     /// Where it was measured.
     pub device: DeviceDescription,
     /// Who proposed.
     pub planner: String,
-    /// The default knobs, measured in the same run: what speedups are relative to.
+    /// What speedups are relative to, if not to the default knobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// The default knobs of every size, from the last comparison.
     pub baseline: Attempt,
-    /// The fastest verified plan, verified once more with every case.
+    /// The fastest verified plan, from the last comparison, with every case.
     pub best: Attempt,
     /// Plans of earlier runs that the planner learnt from.
     pub prior: usize,
     /// Shortest and longest of an attempt's timed runs, by its id.
     pub spread: BTreeMap<String, Spread>,
+    /// Time and speedup at each size by an attempt's id, where there are several sizes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sizes: BTreeMap<String, Vec<SizeTime>>,
+    /// The least milliseconds that arithmetic and memory of this device allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roofline_ms: Option<f64>,
     /// Every plan, in order.
     pub attempts: Vec<Attempt>,
     /// The rule that ended the run; `None` if the user did.
@@ -167,7 +218,8 @@ pub struct Optimized {
 }
 
 impl Optimized {
-    /// The baseline's time by the best one's, both from the last comparison.
+    /// The baseline's time by the best one's, from the last comparison; with several
+    /// sizes their score.
     pub fn best_speedup(&self) -> f64 {
         match self.best.outcome {
             kforge_planner::Outcome::Verified { speedup, .. } => speedup,
@@ -197,10 +249,8 @@ pub enum Event<'a> {
     Tried {
         /// It.
         attempt: &'a Attempt,
-        /// How many so far.
-        iterations: u64,
-        /// The best time so far.
-        best_ms: Option<f64>,
+        /// What was spent and reached so far.
+        progress: &'a Progress,
     },
     /// Something that the user should know.
     Warning(String),
@@ -227,6 +277,92 @@ impl Optimizer {
         settings: Settings,
     ) -> Result<Self, OptimizeError> {
         settings.budget.validate()?;
+        let mut optimizer = Self {
+            sizes: vec![Size::read(source)?],
+            device,
+            peer_ms: None,
+            settings,
+        };
+        optimizer.compare_with_peer()?;
+        Ok(optimizer)
+    }
+
+    /// Declares another size of the same kernel.
+    ///
+    /// # Errors
+    /// A module with other ops, or one that the peer has no time for.
+    pub fn also(mut self, source: Source) -> Result<Self, OptimizeError> {
+        let size = Size::read(source)?;
+        let first = self.problem();
+        let ops = |problem: &Problem| {
+            let ops = problem.ops.iter();
+            let ops = ops.map(|op| format!("{} {}", op.shape.kind(), op.name));
+            ops.collect::<Vec<_>>().join(", ")
+        };
+        if ops(first) != ops(&size.problem) {
+            return Err(OptimizeError::OtherOps {
+                first: first.workload.clone(),
+                other: size.problem.workload.clone(),
+                first_ops: ops(first),
+                other_ops: ops(&size.problem),
+            });
+        }
+        if self.sizes.iter().all(|it| it.problem != size.problem) {
+            self.sizes.push(size);
+        }
+        self.compare_with_peer()?;
+        Ok(self)
+    }
+
+    fn compare_with_peer(&mut self) -> Result<(), OptimizeError> {
+        let Some(peer) = &self.settings.peer else {
+            return Ok(());
+        };
+        let sizes = self.sizes.iter();
+        let times = sizes.map(|size| peer.ms(&size.problem, &self.device));
+        self.peer_ms = Some(times.collect::<Result<_, _>>()?);
+        Ok(())
+    }
+
+    /// The problem; with several sizes, the first.
+    pub fn problem(&self) -> &Problem {
+        &self.sizes[0].problem
+    }
+
+    /// The problems of all sizes.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.sizes.iter().map(|size| &size.problem)
+    }
+
+    /// The device.
+    pub fn device(&self) -> &DeviceDescription {
+        &self.device
+    }
+
+    /// A plan's knobs at every size.
+    fn at_sizes(&self, plan: &Plan) -> Vec<Plan> {
+        let at = |problem: &Problem| Plan {
+            problem: Some(problem.clone()),
+            ..plan.clone()
+        };
+        self.problems().map(at).collect()
+    }
+
+    /// What arithmetic and memory allow here: the geometric mean over the sizes.
+    fn roofline_ms(&self) -> Result<Option<f64>, RunError> {
+        let choice = self.settings.device.parse().map_err(DeviceError::from);
+        let device = choice.and_then(Device::open);
+        let Some(roofline) = device.map_or(Ok(None), |it| Roofline::measure(&it))? else {
+            return Ok(None);
+        };
+        let problems = self.problems();
+        let times: Vec<f64> = problems.map(|it| it.roofline_ms(&roofline)).collect();
+        Ok(Some(trial::mean(&times)))
+    }
+}
+
+impl Size {
+    fn read(source: Source) -> Result<Self, OptimizeError> {
         let session = Session::default();
         let module = session.parse(&source)?;
         let problem =
@@ -234,21 +370,30 @@ impl Optimizer {
                 name: source.name().to_owned(),
                 source: error,
             })?;
-        Ok(Self {
-            source,
-            problem,
-            device,
-            settings,
-        })
+        Ok(Self { source, problem })
     }
 
-    /// The problem.
-    pub fn problem(&self) -> &Problem {
-        &self.problem
-    }
-
-    /// The device.
-    pub fn device(&self) -> &DeviceDescription {
-        &self.device
+    /// Compiles plans and measures them in turns, in the order given.
+    fn measure(
+        &self,
+        plans: &[&Plan],
+        cases: Level,
+        compare: Ask,
+        worker: &mut Worker,
+        folder: &Path,
+    ) -> Vec<MeasuredResult> {
+        let place = |plan: &&Plan| candidate(&self.source, &self.problem, plan, folder, cases);
+        let places: Vec<Result<PathBuf, Refusal>> = plans.iter().map(place).collect();
+        let compiled: Vec<&Path> = places.iter().flatten().map(PathBuf::as_path).collect();
+        let mut measured = match compiled.is_empty() {
+            true => Vec::new(),
+            false => worker.measure_in_turns(&compiled, compare),
+        }
+        .into_iter();
+        let results = places.iter().map(|place| match place {
+            Ok(_) => measured.next().map(|it| it.result),
+            Err(refusal) => Some(MeasuredResult::Refused(refusal.clone())),
+        });
+        results.flatten().collect()
     }
 }

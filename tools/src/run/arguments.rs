@@ -7,7 +7,7 @@ use kforge_oracle::Level;
 use kforge_runtime::DeviceChoice;
 
 use super::Failure;
-use crate::measure::Settings;
+use crate::measure::{Ask, Settings};
 
 /// Run an MLIR module or a kforge package on a device.
 ///
@@ -126,10 +126,16 @@ impl Arguments {
         Settings {
             device: self.device.clone(),
             repeats: self.repeats().unwrap_or(default.repeats),
-            full: self.cases == "full",
             seed: self.seed,
             native: self.allow_native_code,
             deadline: Duration::from_secs(self.deadline),
+        }
+    }
+
+    pub(super) fn ask(&self) -> Ask {
+        Ask {
+            full: self.cases == "full",
+            ..Ask::default()
         }
     }
 

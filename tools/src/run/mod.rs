@@ -26,7 +26,9 @@ use std::{fs, io::Write, path::Path, process::ExitCode, time::Instant};
 use clap::Parser;
 use kforge_oracle::Level;
 use kforge_runtime::{
-    Device, Executable, Package, Poison, RunOptions, cpu::NativeKernels, execute::ExecOptions,
+    Device, Executable, Package, Poison, RunOptions,
+    cpu::NativeKernels,
+    execute::{ExecOptions, Repeats},
 };
 use kforge_verify::{Subject, Timer};
 
@@ -125,7 +127,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Refused(violation.to_string()));
     }
     if let Some((timer, repeats)) = &mut timer {
-        let timing = timer.time(*repeats).map_err(verify::no_time)?;
+        let timing = timer
+            .time(Repeats::exactly(*repeats))
+            .map_err(verify::no_time)?;
         (result.dispatches, result.total) = (timing.dispatches, timing.total);
     }
     let files = match &arguments.out_dir {
@@ -172,7 +176,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(Failure::Output)?;
     let mut worker = Worker::new(program, arguments.settings());
     let input = |error: CandidateError| Failure::Input(error.to_string());
-    measure_all(&arguments.input, &mut worker, |measured| {
+    measure_all(&arguments.input, &mut worker, arguments.ask(), |measured| {
         let line = match arguments.json {
             true => serde_json::to_string(measured)?,
             false => measured.to_string(),

@@ -18,6 +18,8 @@ mod emit_mlir;
 mod optimize;
 #[cfg(feature = "mlir")]
 mod optimize_ir;
+#[cfg(feature = "mlir")]
+mod progress;
 mod reference;
 #[cfg(feature = "mlir")]
 mod report;

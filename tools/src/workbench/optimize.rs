@@ -12,11 +12,12 @@ use std::{
 
 use kforge_passes::report::write_whole;
 use kforge_planner::{
-    Attempt, Budget, Outcome, Plan,
+    Attempt, Budget, Outcome,
     archive::default_path,
     llm::ConfigError,
     plan::to_json,
     propose::{Heuristic, Propose},
+    report::SizeTime,
     search::{Evolve, Exhaustive, Random},
 };
 use kforge_runtime::device::Target;
@@ -25,12 +26,13 @@ use super::{
     Failure,
     candidates::{self, Candidates},
     device::DeviceArgument,
+    progress::{Watch, knobs},
     workload::Workload,
 };
 use crate::{
     compile::{Session, Source},
     llm,
-    optimize::{Event, Optimized, Optimizer, Settings},
+    optimize::{OptimizeError, Optimized, Optimizer, Peer, Settings},
 };
 
 /// Propose plans, verify and time each on the device, and keep the best
@@ -62,10 +64,17 @@ pub(super) struct Arguments {
     /// Speedup that is enough
     #[arg(long, value_name = "FACTOR")]
     target_speedup: Option<f64>,
+    /// Share of the roofline that is enough, above 0 and at most 1
+    #[arg(long, value_name = "SHARE")]
+    roofline_share: Option<f64>,
     /// Candidates in a row without a new best that end the run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     patience: Option<u64>,
-    /// Timed runs per candidate
+    /// A peer's times, which speedups are then relative to: {"name": "cuBLAS", "device":
+    /// "...", "ms": {"matmul 512x512x512 f32": 0.1}}
+    #[arg(long, value_name = "FILE.json", conflicts_with = "emit_candidates")]
+    baseline: Option<PathBuf>,
+    /// Timed runs per candidate, at most; of a slow one fewer, but four
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     time: u32,
     /// Longest a candidate may take
@@ -111,12 +120,10 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     if let Some(folder) = &arguments.candidates.emit_candidates {
         return candidates::emit(&optimizer, planner.as_mut(), folder, arguments.json);
     }
-    let limit = arguments.max_iterations;
-    let mut watch = |event: Event<'_>| {
-        // A progress line nobody can read changes nothing.
-        let _ = writeln!(io::stderr(), "{}", line(&event, limit));
-    };
-    let found = optimizer.optimize(planner.as_mut(), &mut watch)?;
+    let mut watch = Watch::new(arguments.max_iterations);
+    let found = optimizer.optimize(planner.as_mut(), &mut |event| watch.see(&event));
+    watch.end();
+    let found = found?;
     if let Some(path) = &arguments.plan_output {
         write_whole(path, &to_json(&found.best.plan)).map_err(|source| Failure::Write {
             path: path.clone(),
@@ -171,8 +178,14 @@ impl Arguments {
                 target_speedup: self.target_speedup,
                 patience: self.patience,
                 llm_tokens: self.llm_tokens,
-                ..Budget::default()
+                roofline_share: self.roofline_share,
             },
+            peer: self
+                .baseline
+                .as_deref()
+                .map(Peer::read)
+                .transpose()
+                .map_err(OptimizeError::from)?,
             repeats: self.time as usize,
             seed: self.seed,
             deadline: Duration::from_secs(self.deadline),
@@ -189,80 +202,53 @@ impl Arguments {
     }
 }
 
-fn line(event: &Event<'_>, limit: u64) -> String {
-    match event {
-        Event::Tried {
-            attempt,
-            iterations,
-            best_ms,
-        } => {
-            let best = best_ms.map_or_else(String::new, |ms| format!("  best {ms:.4} ms"));
-            format!("[{iterations}/{limit}] {}{best}", told(attempt))
-        }
-        Event::Warning(text) => format!("warning: {text}"),
-        Event::Dropped { attempt } => format!("with every case: {}", told(attempt)),
-    }
-}
-
-fn told(attempt: &Attempt) -> String {
-    match &attempt.outcome {
-        Outcome::Verified { ms, speedup, .. } => {
-            format!("{ms:.4} ms  {speedup:.2}x  {}", knobs(&attempt.plan))
-        }
-        Outcome::Refused { reason, detail } => format!("refused ({reason}): {detail}"),
-    }
-}
-
-/// The schedules of a plan, as pipelines spell them.
-fn knobs(plan: &Plan) -> String {
-    let steps = plan.passes.iter().filter(|step| step.op.is_some());
-    let texts = steps.map(|step| {
-        let knobs = step
-            .knobs
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        format!(
-            "{}: {}",
-            step.op.as_deref().unwrap_or(""),
-            knobs.collect::<Vec<_>>().join(" ")
-        )
-    });
-    texts.collect::<Vec<_>>().join("; ")
-}
-
 fn summary(name: &str, found: &Optimized) -> String {
-    let refused = found
-        .attempts
-        .iter()
-        .filter(|attempt| attempt.ms().is_none())
-        .count();
+    let attempts = found.attempts.iter();
+    let refused = attempts.filter(|attempt| attempt.ms().is_none()).count();
     let ended = found
         .ended
         .as_ref()
         .map_or_else(|| "stopped by the user".into(), ToString::to_string);
-    let ms = |attempt: &Attempt| attempt.ms().unwrap_or(f64::NAN);
-    format!(
-        "{name}: {} on '{}'\n\
-         tried    {} plans in {:.0} s by {}, {refused} refused; ended: {ended}\n\
-         learnt   from {} earlier attempts\n\
-         default  {:.4} ms  {}\n\
-         best     {:.4} ms  {}\n\
-         best_speedup {:.2}, {}\n\
-         pipeline {}\n",
-        found.problem.workload,
-        found.device.name,
-        found.attempts.len(),
-        found.seconds,
-        found.planner,
-        found.prior,
-        ms(&found.baseline),
-        knobs(&found.baseline.plan),
-        ms(&found.best),
-        knobs(&found.best.plan),
-        found.best_speedup(),
-        levels(&found.best),
-        found.best.plan.text(),
-    )
+    let timed = |what: &str, attempt: &Attempt| {
+        let ms = attempt.ms().unwrap_or(f64::NAN);
+        let share = found.roofline_ms.map(|least| 100.0 * least / ms);
+        let share = share.map_or_else(String::new, |it| format!("  {it:.1} % of the roofline"));
+        format!("{what:8} {ms:.4} ms{share}  {}\n", knobs(&attempt.plan))
+    };
+    let sizes = found.sizes.get(&found.best.id).into_iter().flatten();
+    let sizes = sizes.map(|size| {
+        let SizeTime {
+            workload,
+            ms,
+            speedup,
+        } = size;
+        format!("size     {workload}: {ms:.4} ms, {speedup:.2}x\n")
+    });
+    let relative = found.peer.as_ref();
+    let relative = relative.map_or_else(String::new, |peer| format!(" over '{peer}'"));
+    [
+        format!(
+            "{name}: {} on '{}'\n",
+            found.problem.workload, found.device.name
+        ),
+        format!(
+            "tried    {} plans in {:.0} s by {}, {refused} refused; ended: {ended}\n",
+            found.attempts.len(),
+            found.seconds,
+            found.planner
+        ),
+        format!("learnt   from {} earlier attempts\n", found.prior),
+        timed("default", &found.baseline),
+        timed("best", &found.best),
+        sizes.collect(),
+        format!(
+            "best_speedup {:.2}{relative}, {}\n",
+            found.best_speedup(),
+            levels(&found.best)
+        ),
+        format!("pipeline {}\n", found.best.plan.text()),
+    ]
+    .concat()
 }
 
 fn levels(attempt: &Attempt) -> String {

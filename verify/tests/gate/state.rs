@@ -3,7 +3,7 @@
 use kforge_oracle::Level;
 use kforge_runtime::{
     ExecOptions, Package,
-    execute::Timing,
+    execute::{Repeats, Timing},
     manifest::{Access, Binding, Buffer, BufferId, Dtype, Expr, Role},
 };
 use kforge_verify::{Failure, Options, Reason, Scope, Subject, Timer, Verdict};
@@ -64,7 +64,7 @@ fn timed(body: &str, repeats: usize) -> Result<Timing, Failure> {
     let subject = subject(&package);
     let verdict = kforge_verify::verify(&subject, device(), &exec, &options);
     assert!(verdict.passed, "{body}: {}", verdict.summary());
-    Timer::new(&subject, &verdict, device(), &exec, &options)?.time(repeats)
+    Timer::new(&subject, &verdict, device(), &exec, &options)?.time(Repeats::exactly(repeats))
 }
 
 #[test]

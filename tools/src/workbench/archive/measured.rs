@@ -114,8 +114,7 @@ pub(super) fn import(
                 MeasuredResult::Verified { seed, .. } => *seed,
                 MeasuredResult::Refused(_) => 0,
             },
-            // Lines hold the range of the times, not their quartiles.
-            spread: None,
+            spread: line.measured.result.time().map(|time| time.ms.range()),
             shaders: place.map_or_else(Vec::new, |place| shaders(place)),
         };
         let known: HashSet<String> = archive

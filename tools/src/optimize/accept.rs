@@ -1,0 +1,124 @@
+//! The last comparison: what was fastest, with every case, at every size, beside the
+//! default knobs.
+
+use std::path::Path;
+
+use kforge_oracle::Level;
+use kforge_planner::{Attempt, Outcome, Plan, report::SizeTime};
+
+use super::{
+    Event, OptimizeError, Optimizer,
+    trial::{attempt, outcome, size_time, together},
+};
+use crate::measure::{Ask, MeasuredResult, Refusal, Worker};
+
+/// Plans that are tried for acceptance; those behind them were slower.
+const MOST: usize = 8;
+
+/// The default knobs and the accepted plan, from one comparison.
+pub(super) struct Accepted {
+    pub baseline: Attempt,
+    pub best: Attempt,
+    /// The accepted plan's time and speedup at each size, where there are several.
+    pub sizes: Vec<SizeTime>,
+}
+
+impl Optimizer {
+    /// The fastest plan that holds with every case at every size. It and the default
+    /// knobs are timed in turns, so that a device that slows down slows both.
+    ///
+    /// Where none is faster than the default knobs, those are what is accepted.
+    pub(super) fn accept(
+        &self,
+        attempts: &[Attempt],
+        defaults: &[Plan],
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Accepted, OptimizeError> {
+        let folder = tempfile::tempdir().map_err(OptimizeError::Folder)?;
+        let mut worker = self.worker();
+        let speedup = |attempt: &Attempt| match attempt.outcome {
+            Outcome::Verified { speedup, .. } => speedup,
+            Outcome::Refused { .. } => 0.0,
+        };
+        let verified = attempts.iter().skip(1).filter(|it| it.ms().is_some());
+        let mut order: Vec<&Attempt> = verified.collect();
+        order.sort_by(|a, b| speedup(b).total_cmp(&speedup(a)));
+        for candidate in order.into_iter().take(MOST) {
+            let plans = self.at_sizes(&candidate.plan);
+            let [defaults, plans] = [defaults, &plans];
+            let found = self.compare(defaults, plans, &mut worker, folder.path())?;
+            match found.best.ms() {
+                // Faster once may have been luck.
+                Some(_) if speedup(&found.best) >= speedup(&found.baseline) => return Ok(found),
+                Some(_) => {}
+                None => watch(Event::Dropped {
+                    attempt: &found.best,
+                }),
+            }
+        }
+        let found = self.compare(defaults, defaults, &mut worker, folder.path())?;
+        match found.best.ms() {
+            Some(_) => Ok(found),
+            None => Err(no_baseline(&found.best)),
+        }
+    }
+
+    /// Both plans at every size.
+    fn compare(
+        &self,
+        defaults: &[Plan],
+        plans: &[Plan],
+        worker: &mut Worker,
+        folder: &Path,
+    ) -> Result<Accepted, OptimizeError> {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let ask = Ask {
+            full: true,
+            ..Ask::default()
+        };
+        for (index, size) in self.sizes.iter().enumerate() {
+            let [default, plan] = [&defaults[index], &plans[index]];
+            let same = default.id() == plan.id();
+            let pair: &[&Plan] = if same { &[plan] } else { &[default, plan] };
+            let mut results = size
+                .measure(pair, Level::Full, ask, worker, folder)
+                .into_iter();
+            let mut next = || {
+                let missing = || MeasuredResult::Refused(Refusal::new("crash", "no result"));
+                results.next().unwrap_or_else(missing)
+            };
+            let first = next();
+            let second = if same { first.clone() } else { next() };
+            let MeasuredResult::Verified { time, .. } = &first else {
+                return Err(no_baseline(&attempt(default, outcome(first, None))));
+            };
+            let peer = self.peer_ms.as_ref().map(|times| times[index]);
+            let reference = Some(peer.unwrap_or(time.ms.median));
+            before.push(attempt(default, outcome(first, reference)));
+            after.push(attempt(plan, outcome(second, reference)));
+        }
+        let whole = |parts: &[Attempt]| {
+            let all: Vec<&Attempt> = parts.iter().collect();
+            attempt(&parts[0].plan, together(&all))
+        };
+        let several = after.iter().filter(|_| self.sizes.len() > 1);
+        Ok(Accepted {
+            baseline: whole(&before),
+            best: whole(&after),
+            sizes: several.filter_map(size_time).collect(),
+        })
+    }
+}
+
+pub(super) fn no_baseline(attempt: &Attempt) -> OptimizeError {
+    match &attempt.outcome {
+        Outcome::Refused { reason, detail } => OptimizeError::Baseline {
+            reason: reason.clone(),
+            detail: detail.clone(),
+        },
+        Outcome::Verified { .. } => OptimizeError::Baseline {
+            reason: "no-time".into(),
+            detail: "it was verified without a time".into(),
+        },
+    }
+}
