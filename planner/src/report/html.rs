@@ -4,7 +4,7 @@
 //! whatever would still be loaded or run.
 
 use super::{
-    Planner, Report, Spread,
+    Compared, Planner, Report, Spread, Stability,
     number::{digits, factor, known},
     svg,
 };
@@ -19,7 +19,9 @@ pub fn html(report: &Report) -> String {
         curve(report),
         top(report),
         impact(report),
+        stability(report),
         planners(report),
+        comparison(report),
         refusals(report),
     ];
     format!(
@@ -56,10 +58,16 @@ fn head(report: &Report) -> String {
         let value = escape(&value);
         format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n")
     };
+    let share = report
+        .roofline_share
+        .map_or_else(|| "-".to_owned(), |it| format!("{:.1} %", 100.0 * it));
+    let over = report.peer.as_ref();
+    let over = over.map_or_else(String::new, |peer| format!(" over {peer}"));
     let facts = [
-        fact("speedup", factor(best.map(|it| it.speedup))),
+        fact("speedup", factor(best.map(|it| it.speedup)) + &over),
         fact("best", known(best.map(|it| it.ms)) + " ms"),
         fact("default knobs", known(report.baseline_ms) + " ms"),
+        fact("of the roofline", share),
         fact(
             "plans",
             format!("{}, {} refused", report.attempts, report.refused),
@@ -176,6 +184,30 @@ fn planners(report: &Report) -> String {
             table(&Planner::HEAD, rows.collect())
         ),
     }
+}
+
+fn stability(report: &Report) -> String {
+    let rows = report.stability.iter().map(|it| it.cells().to_vec());
+    match report.stability.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<h2>Stability across sizes</h2>\n{}",
+            table(&Stability::HEAD, rows.collect())
+        ),
+    }
+}
+
+fn comparison(report: &Report) -> String {
+    let Some(comparison) = &report.comparison else {
+        return String::new();
+    };
+    let rows = comparison.runs.iter().map(|it| it.cells().to_vec());
+    format!(
+        "<h2>Planners at equal budget</h2>\n<p>Each run counted up to {} plans; speedups over \
+         the default knobs of the same run.</p>\n{}",
+        comparison.budget,
+        table(&Compared::HEAD, rows.collect())
+    )
 }
 
 fn refusals(report: &Report) -> String {

@@ -14,21 +14,25 @@
 //! messages of a run are foreign text; the page escapes them and the terminal never
 //! sees their control characters. A refused plan has no time anywhere.
 
+mod compare;
 mod curve;
 mod effect;
 mod factor;
 mod html;
 mod impact;
 mod number;
+mod stability;
 mod summary;
 mod svg;
 mod text;
 
+pub use compare::{CompareError, Compared, Comparison, compare};
 pub use curve::Point;
 pub use effect::{Effect, Group, PERMUTATIONS, effect};
 pub use factor::settings;
 pub use html::html;
 pub use impact::{Impact, Value};
+pub use stability::Stability;
 pub use summary::{Planner, Ranked, Refusals, TOP};
 pub use text::text;
 
@@ -58,6 +62,9 @@ pub struct Run {
     /// The accepted plan, from the last comparison.
     #[serde(default)]
     pub best: Option<Attempt>,
+    /// Attempts of earlier runs that the planner learnt from.
+    #[serde(default)]
+    pub prior: usize,
     /// Every plan, in order.
     pub attempts: Vec<Attempt>,
     /// The rule that ended the run; `None` if the user did.
@@ -122,6 +129,10 @@ pub struct Report {
     pub ended: String,
     /// Milliseconds of the default knobs.
     pub baseline_ms: Option<f64>,
+    /// The peer that speedups are relative to, if not the default knobs.
+    pub peer: Option<String>,
+    /// The best plan's share of the roofline.
+    pub roofline_share: Option<f64>,
     /// The accepted plan.
     pub best: Option<Ranked>,
     /// Every attempt's time and the best until then.
@@ -134,6 +145,10 @@ pub struct Report {
     pub refusals: Vec<Refusals>,
     /// What each planner's plans came to, best first.
     pub planners: Vec<Planner>,
+    /// Plans at every size, where there are several.
+    pub stability: Vec<Stability>,
+    /// This run beside others at equal budget, where they were given.
+    pub comparison: Option<Comparison>,
 }
 
 impl Report {
@@ -157,12 +172,31 @@ impl Report {
                 .ended
                 .map_or_else(|| "stopped by the user".into(), |it| it.to_string()),
             baseline_ms: baseline_ms(run),
+            peer: run.peer.clone(),
+            roofline_share: accepted
+                .and_then(time)
+                .zip(run.roofline_ms)
+                .map(|(ms, least)| least / ms),
             best: accepted.and_then(|it| summary::ranked(run, it)),
             curve: curve::of(&run.attempts),
             impact: impact::of(&run.attempts),
             top: summary::top(run),
             refusals: summary::refusals(&run.attempts),
             planners: summary::planners(run),
+            stability: stability::of(run),
+            comparison: None,
+        }
+    }
+}
+
+impl Report {
+    /// The default knobs' own speedup: 1, but over a peer what they reach.
+    fn baseline_speedup(&self) -> Option<f64> {
+        let ms = self.baseline_ms?;
+        match (&self.peer, &self.best) {
+            (None, _) => Some(1.0),
+            (Some(_), Some(best)) => Some(best.speedup * best.ms / ms),
+            (Some(_), None) => None,
         }
     }
 }

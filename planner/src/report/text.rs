@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::{
-    Planner, Report,
+    Compared, Planner, Report, Stability,
     number::{digits, factor, known},
 };
 
@@ -35,9 +35,19 @@ pub fn text(report: &Report) -> String {
     };
     let baseline = report.baseline_ms;
     let rows = vec![
-        row("default", baseline, baseline.map(|_| 1.0)),
+        row("default", baseline, report.baseline_speedup()),
         row("best", best.map(|it| it.ms), best.map(|it| it.speedup)),
     ];
+    if let Some(peer) = &report.peer {
+        let _ = writeln!(out, "speedups are relative to '{}'", clean(peer));
+    }
+    if let Some(share) = report.roofline_share {
+        let _ = writeln!(
+            out,
+            "the best plan reaches {:.1} % of the roofline",
+            100.0 * share
+        );
+    }
     section(&mut out, "result", &["", "time", "speedup"], rows);
     let rows = report.top.iter().map(|it| {
         let spread = it.spread.map_or_else(
@@ -82,6 +92,15 @@ pub fn text(report: &Report) -> String {
         .iter()
         .map(|it| it.cells().map(|cell| clean(&cell)).to_vec());
     section(&mut out, "planners", &Planner::HEAD, rows.collect());
+    let cells = |it: &Stability| it.cells().map(|cell| clean(&cell)).to_vec();
+    let rows = report.stability.iter().map(cells).collect();
+    section(&mut out, "stability across sizes", &Stability::HEAD, rows);
+    if let Some(comparison) = &report.comparison {
+        let cells = |it: &Compared| it.cells().map(|cell| clean(&cell)).to_vec();
+        let rows = comparison.runs.iter().map(cells).collect();
+        let title = format!("planners at equal budget: {} plans each", comparison.budget);
+        section(&mut out, &title, &Compared::HEAD, rows);
+    }
     out
 }
 

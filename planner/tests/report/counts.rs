@@ -98,7 +98,7 @@ fn json_of_runs_and_reports_is_read_back() {
     ]);
     let mut value = serde_json::to_value(&run).unwrap();
     // What the run has and a report does not need.
-    value["prior"] = 3.into();
+    value["more"] = 3.into();
     let read: Run = serde_json::from_value(value).unwrap();
     assert_eq!(read, run);
     let report = Report::of(&run);

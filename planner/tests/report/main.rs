@@ -5,6 +5,7 @@
 mod counts;
 mod effects;
 mod pages;
+mod several;
 
 use kforge_planner::{Attempt, Outcome, Plan, Problem, plan::Step, report::Run};
 use kforge_runtime::{DeviceDescription, device::Target};
@@ -58,9 +59,13 @@ pub fn run(attempts: Vec<Attempt>) -> Run {
         planner: "evolve".into(),
         baseline: best.map(|_| verified(plan("heuristic", 8, 1), 1.0)),
         best: best.cloned(),
+        prior: 0,
         attempts,
         ended: None,
         seconds: 12.0,
         spread: Default::default(),
+        peer: None,
+        sizes: Default::default(),
+        roofline_ms: None,
     }
 }

@@ -17,17 +17,20 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Show a run of `kforge optimize`: learning curve, times, the impact of each setting
 ///
 /// The page is one file: no script, no network. With --format text the report is printed,
-/// otherwise it is written to reports/<workload>_optimization_report.<format>.
+/// otherwise it is written to reports/<workload>_optimization_report.<format>. Further runs
+/// of the same problem and device, by other planners, are compared with the first at equal
+/// budget.
 ///
 /// Examples:
 ///   kforge optimize --kernel softmax --json > run.json && kforge report run.json
 ///   kforge report run.json --format html -o softmax.html
+///   kforge report evolve.json random.json llm.json
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
     /// What `kforge optimize --json` printed
-    #[arg(value_name = "RUN.json")]
-    run: PathBuf,
+    #[arg(value_name = "RUN.json", required = true)]
+    runs: Vec<PathBuf>,
     /// text, json or html
     #[arg(long, default_value = "text", value_parser = ["text", "json", "html"])]
     format: String,
@@ -37,8 +40,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let run = read(&arguments.run)?;
-    let found = Report::of(&run);
+    let runs = arguments.runs.iter().map(|path| read(path));
+    let runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
+    let Some(run) = runs.first() else {
+        return Ok(());
+    };
+    let compared = report::compare(&runs).map_err(|error| Failure::Other(error.to_string()))?;
+    let mut found = Report::of(run);
+    found.comparison = compared;
     let text = match arguments.format.as_str() {
         "html" => report::html(&found),
         "json" => report::json(&found).map_err(io::Error::from)?,
