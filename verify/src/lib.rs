@@ -109,15 +109,15 @@ pub fn verify(
     let mut verdict = Verdict::new(device.description(), options);
     verdict.own_shape_only.clone_from(&subject.own_shape_only);
     check_programs(subject, options, &mut verdict);
-    let function = (&subject.function, Scope::Function);
+    let alone = alone(subject);
+    let function = alone.as_ref().unwrap_or(&subject.function);
+    let function = (function, Scope::Function);
     let units = subject.units.iter().map(|unit| (unit, Scope::Kernel));
     let variants = subject.variants.iter();
     let variants = variants.map(|variant| (&variant.unit, Scope::Shape));
-    let order: Vec<(&Runnable, Scope)> = match &subject.units[..] {
-        [unit] if large::same(&unit.program, &subject.function.program) => {
-            std::iter::once(function).chain(variants).collect()
-        }
-        _ => units.chain(variants).chain([function]).collect(),
+    let order: Vec<(&Runnable, Scope)> = match &alone {
+        Some(_) => std::iter::once(function).chain(variants).collect(),
+        None => units.chain(variants).chain([function]).collect(),
     };
     for (runnable, scope) in order {
         if scope == Scope::Function {
@@ -133,6 +133,17 @@ pub fn verify(
     }
     verdict.close();
     verdict
+}
+
+/// The function under its unit's name, where it is one unit that computes all of it.
+fn alone(subject: &Subject) -> Option<Runnable> {
+    let [unit] = &subject.units[..] else {
+        return None;
+    };
+    large::same(&unit.program, &subject.function.program).then(|| Runnable {
+        stage: unit.stage.clone(),
+        ..subject.function.clone()
+    })
 }
 
 /// Comparison (1), on one case of every kind of value.

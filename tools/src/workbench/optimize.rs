@@ -43,12 +43,23 @@ use crate::{
 /// Examples:
 ///   kforge optimize --kernel matmul --m 512 --n 512 --k 512
 ///   kforge optimize layer.mlir --planner random --max-seconds 60 --plan-output layer.json
+///   kforge optimize --kernel softmax --sizes 512x512,4096x64 --baseline peer.json
 ///   kforge optimize layer.mlir --emit-candidates DIR --device-description there.json
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
     #[command(flatten)]
     workload: Workload,
+    /// Sizes that one plan is for, the first of which planners see: MxNxK,... of a kernel,
+    /// POSITIONSxFEATURES,... of a block. Plans are compared by the geometric mean of their
+    /// speedups, where no size counts for more than 4 times the others
+    #[arg(
+        long,
+        value_name = "SIZE,...",
+        value_delimiter = ',',
+        conflicts_with = "emit_candidates"
+    )]
+    sizes: Vec<String>,
     /// Who proposes: evolve learns a cost model from what was measured, llm asks the
     /// language model that the environment names (KERNELFORGE_LLM_ENDPOINT, _MODEL, _API_KEY)
     #[arg(long, value_name = "PLANNER", default_value = "evolve", value_parser = ["heuristic", "exhaustive", "random", "evolve", "llm"])]
@@ -110,13 +121,17 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
-    let source = arguments.workload.source()?;
-    let settings = arguments.settings(target)?;
-    let mut planner = arguments.planner(&source)?;
-    let optimizer = match arguments.candidates.device(target)? {
-        Some(device) => Optimizer::described(source, device, settings)?,
-        None => Optimizer::new(source, settings)?,
+    let mut sources = arguments.workload.sources(&arguments.sizes)?.into_iter();
+    let Some(first) = sources.next() else {
+        return Ok(());
     };
+    let settings = arguments.settings(target)?;
+    let mut planner = arguments.planner(&first)?;
+    let optimizer = match arguments.candidates.device(target)? {
+        Some(device) => Optimizer::described(first, device, settings)?,
+        None => Optimizer::new(first, settings)?,
+    };
+    let optimizer = sources.try_fold(optimizer, Optimizer::also)?;
     if let Some(folder) = &arguments.candidates.emit_candidates {
         return candidates::emit(&optimizer, planner.as_mut(), folder, arguments.json);
     }

@@ -6,7 +6,7 @@ use kforge_dialect::build::{self, BlockConfig, BlockInputs};
 use super::{Failure, Source, size, tensor};
 
 /// A block and its sizes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[group(id = "block")]
 pub(in crate::workbench) struct Block {
     /// One block: transformer (norm, attention, projection, norm, two layers with a
@@ -32,8 +32,24 @@ impl Block {
     }
 
     pub(super) const fn is_given(&self) -> bool {
-        let sizes = self.seq.is_some() || self.d_model.is_some() || self.heads.is_some();
-        self.workload.is_some() || sizes
+        self.workload.is_some() || self.is_sized() || self.heads.is_some()
+    }
+
+    /// The same block of other sizes.
+    pub(super) fn at(&self, sizes: &[u64]) -> Option<Self> {
+        let [seq, d_model] = *sizes else {
+            return None;
+        };
+        Some(Self {
+            seq: Some(seq),
+            d_model: Some(d_model),
+            ..self.clone()
+        })
+    }
+
+    /// Whether a size is stated; heads go with every size.
+    pub(super) const fn is_sized(&self) -> bool {
+        self.seq.is_some() || self.d_model.is_some()
     }
 
     /// Its sizes.

@@ -6,7 +6,7 @@ use kforge_dialect::{AttentionArgs, LayerNormArgs, MatmulArgs, SoftmaxArgs, buil
 use super::{Failure, Source, size, tensor};
 
 /// An op and its sizes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[group(id = "op", conflicts_with = "block")]
 pub(super) struct Kernel {
     /// One op instead of a file; a matmul if nothing else is said
@@ -29,7 +29,27 @@ impl Kernel {
     }
 
     pub(super) const fn is_given(&self) -> bool {
-        self.kernel.is_some() || self.m.is_some() || self.n.is_some() || self.k.is_some()
+        self.kernel.is_some() || self.is_sized()
+    }
+
+    /// The same op of other sizes.
+    pub(super) fn at(&self, sizes: &[u64]) -> Option<Self> {
+        let (m, n, k) = match sizes {
+            [m, n] => (m, n, None),
+            [m, n, k] => (m, n, Some(*k)),
+            _ => return None,
+        };
+        Some(Self {
+            kernel: self.kernel.clone(),
+            m: Some(*m),
+            n: Some(*n),
+            k,
+        })
+    }
+
+    /// Whether a size is stated.
+    pub(super) const fn is_sized(&self) -> bool {
+        self.m.is_some() || self.n.is_some() || self.k.is_some()
     }
 
     pub(super) fn source(&self) -> Result<Source, Failure> {

@@ -3,7 +3,10 @@
 mod block;
 mod kernel;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, builder::RangedU64ValueParser};
 use kforge_dialect::{Element, TensorType};
@@ -36,6 +39,49 @@ impl Workload {
         }
     }
 
+    /// The same at each of several sizes, `512x512x512`.
+    pub(super) fn sources(&self, sizes: &[String]) -> Result<Vec<Source>, Failure> {
+        if sizes.is_empty() {
+            return Ok(vec![self.source()?]);
+        }
+        if let Some(file) = &self.file {
+            return Err(Failure::Usage(format!(
+                "--sizes is for --kernel and --workload; '{}' has sizes of its own",
+                file.display()
+            )));
+        }
+        if self.kernel.is_sized() || self.block.is_sized() {
+            return Err(Failure::Usage(
+                "--sizes states every size; leave out --m, --n, --k, --seq and --d-model".into(),
+            ));
+        }
+        sizes.iter().map(|size| self.at(size)).collect()
+    }
+
+    fn at(&self, size: &str) -> Result<Source, Failure> {
+        let numbers: Option<Vec<u64>> = size
+            .split('x')
+            .map(|it| it.parse().ok().filter(|it| SIZES.contains(it)))
+            .collect();
+        let block = self.block.is_given();
+        let wrong = || {
+            let expected = match block {
+                true => "POSITIONSxFEATURES such as 64x128",
+                false => "MxNxK such as 512x512x512, or MxN of a kernel of rows",
+            };
+            Failure::Usage(format!(
+                "--sizes {}: expected {expected}, each from 1 to {}",
+                size.escape_debug(),
+                SIZES.end()
+            ))
+        };
+        let numbers = numbers.ok_or_else(wrong)?;
+        match block {
+            true => self.block.at(&numbers).ok_or_else(wrong)?.source(),
+            false => self.kernel.at(&numbers).ok_or_else(wrong)?.source(),
+        }
+    }
+
     /// Whether the command line names one.
     pub(super) fn is_given(&self) -> bool {
         self.file.is_some() || self.block.is_given() || self.kernel.is_given()
@@ -60,8 +106,10 @@ pub(super) fn stem(file: &Path) -> String {
 }
 
 /// Sizes that a command line may state.
+const SIZES: RangeInclusive<u64> = 1..=1 << 20;
+
 fn size() -> RangedU64ValueParser<u64> {
-    clap::value_parser!(u64).range(1..=1 << 20)
+    clap::value_parser!(u64).range(SIZES)
 }
 
 /// A tensor of f32 that kernels can address.
