@@ -20,6 +20,9 @@ use crate::measure::{self, Ask, MeasuredResult, Refusal, Worker};
 /// How much slower than the fastest so far a candidate may be. Beyond it, it is refused as
 /// too slow after its first verified runs: what it lacks is no detail.
 const SLOWEST: f64 = 4.0;
+/// Milliseconds that are never too slow: below, a first run says too little, and trying it to
+/// the end costs nothing.
+const NEVER_SLOW: f64 = 20.0;
 /// Timed runs of a candidate end after so long, if there were four.
 const ENOUGH: Duration = Duration::from_millis(200);
 
@@ -102,7 +105,7 @@ impl<'o> Bench<'o> {
             let result = match place {
                 Ok(place) => {
                     let ask = Ask {
-                        most_ms: self.fastest_ms[index].map(|ms| ms * SLOWEST),
+                        most_ms: self.fastest_ms[index].map(|ms| NEVER_SLOW.max(ms * SLOWEST)),
                         enough: Some(ENOUGH),
                         full: false,
                     };

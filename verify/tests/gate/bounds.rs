@@ -38,7 +38,7 @@ fn an_odd_product_passes_with_a_warning() {
     let first = &odd.warnings[0];
     assert_eq!(
         (first.scope, first.values.as_str()),
-        (Scope::Kernel, "normal")
+        (Scope::Function, "normal")
     );
     assert!(
         first.elements > 5000 && first.typical_ratio > 1.0,

@@ -277,3 +277,23 @@ fn loops_that_the_device_ends_are_refused() {
         assert!(failure.detail.contains(words), "{failure:?}");
     }
 }
+
+#[test]
+fn what_is_slower_than_asked_for_is_refused_as_too_slow_and_not_as_wrong() {
+    let options = |most_ms| Options {
+        most_ms: Some(most_ms),
+        ..Options::default()
+    };
+    let slow = verdict(&package(SUM, TWICE), &options(0.0));
+    assert!(!slow.passed && slow.levels.is_empty());
+    let last = slow.failures.last().unwrap();
+    assert_eq!(
+        (last.reason, last.scope),
+        (Reason::TooSlow, Scope::Function)
+    );
+    assert!(verdict(&package(SUM, TWICE), &options(1e9)).passed);
+    // What is wrong is refused for that.
+    let wrong = package(&SUM.replace("a[i] + b[i]", "a[i]"), TWICE);
+    let wrong = verdict(&wrong, &options(0.0));
+    assert_eq!(wrong.failures[0].reason, Reason::NumericMismatch);
+}
