@@ -142,15 +142,10 @@ impl LlmPlanner {
         let names = Names::of(problem, program);
         let hidden = names.problem(problem);
         // Attempts at other problems speak of other ops.
-        let history: Vec<&Attempt> = history
-            .iter()
-            .filter(|it| {
-                it.plan
-                    .problem
-                    .as_ref()
-                    .is_none_or(|it| it.module == problem.module)
-            })
-            .collect();
+        let (others, history) = history.iter().partition::<Vec<_>, _>(|it| {
+            let of = it.plan.problem.as_ref();
+            of.is_some_and(|it| it.module != problem.module)
+        });
         let baseline = heuristic::propose(&hidden, device);
         let parts = Parts {
             names: &names,
@@ -158,6 +153,7 @@ impl LlmPlanner {
             device,
             baseline: &baseline.passes,
             history: &history,
+            others: &others,
             program,
             kernel: self.material.kernel.as_deref(),
             target_speedup: self.material.target_speedup,

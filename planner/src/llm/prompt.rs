@@ -2,7 +2,8 @@
 //!
 //! Always: the task and the form of an answer, the device, the ops, the passes with
 //! their knobs and ranges, and the heuristic's plan. Then what fits: the program, the
-//! attempts (the best one and the latest ones first), the kernels of the best attempt.
+//! attempts (the best one and the latest ones first), those at other shapes (the
+//! nearest first), the kernels of the best attempt.
 //! What is left out is said.
 
 use std::fmt::Write;
@@ -48,6 +49,8 @@ pub(super) struct Parts<'p> {
     pub(super) baseline: &'p [Step],
     /// The attempts at this problem, oldest first.
     pub(super) history: &'p [&'p Attempt],
+    /// The attempts at other problems, nearest first.
+    pub(super) others: &'p [&'p Attempt],
     pub(super) program: Option<&'p str>,
     pub(super) kernel: Option<&'p str>,
     pub(super) target_speedup: Option<f64>,
@@ -71,6 +74,7 @@ pub(super) fn messages(parts: &Parts, limit: u64) -> Result<Vec<Message>, LlmErr
     }
     let attempts = attempts(parts, limit.saturating_sub(used(&text)));
     text.push_str(&attempts);
+    text.push_str(&others(parts.others, limit.saturating_sub(used(&text))));
     if let Some(kernel) = parts.kernel {
         let section = format!(
             "\n## Kernels of the best attempt (WGSL)\n{}\n",
@@ -227,7 +231,7 @@ fn attempts(parts: &Parts, limit: u64) -> String {
         .history
         .iter()
         .enumerate()
-        .map(|(index, attempt)| attempt_line(parts, index + 1, attempt))
+        .map(|(index, attempt)| attempt_line(parts.names, &format!("#{}", index + 1), attempt))
         .collect();
     let mut left = limit.saturating_sub(40);
     let mut shown = vec![false; lines.len()];
@@ -260,10 +264,38 @@ fn best(history: &[&Attempt]) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-fn attempt_line(parts: &Parts, number: usize, attempt: &Attempt) -> String {
+/// What was tried at other shapes, each under its program's own hidden names, in at most
+/// half of `limit` tokens.
+fn others(attempts: &[&Attempt], limit: u64) -> String {
+    let mut left = (limit / 2).saturating_sub(40);
+    let mut text = String::new();
+    for attempt in attempts {
+        let Some(problem) = &attempt.plan.problem else {
+            continue;
+        };
+        let names = Names::of(problem, None);
+        let hidden = names.problem(problem);
+        let kept = hidden.ops.iter().filter(|op| op.gone_after.is_none());
+        let ops: Vec<String> = kept.map(|op| format!("{} {}", op.name, op.shape)).collect();
+        let shown = attempt_line(&names, &format!("{}:", ops.join(", ")), attempt);
+        let cost = tokens(&shown);
+        if cost > left {
+            break;
+        }
+        left -= cost;
+        text.push_str(&shown);
+    }
+    match text.is_empty() {
+        true => text,
+        false => format!("\n## Attempts at other shapes, nearest first\n{text}"),
+    }
+}
+
+/// An attempt after `head`, under the names of its program.
+fn attempt_line(names: &Names, head: &str, attempt: &Attempt) -> String {
     let mut steps: Vec<Step> = Vec::new();
     for passed in &attempt.plan.passes {
-        let hidden = parts.names.hide_step(passed);
+        let hidden = names.hide_step(passed);
         let mut others = steps.iter_mut().filter(|it| is_same(it, &hidden));
         // Schedules of different ops have no order.
         match (others.find_map(|it| it.op.as_mut()), &hidden.op) {
@@ -277,12 +309,12 @@ fn attempt_line(parts: &Parts, number: usize, attempt: &Attempt) -> String {
             format!("verified, {ms:.4} ms, {speedup:.3} times the baseline's speed")
         }
         Outcome::Refused { reason, detail } => {
-            let reason = parts.names.reason(reason);
-            let detail = parts.names.message(detail, MAX_DETAIL);
+            let reason = names.reason(reason);
+            let detail = names.message(detail, MAX_DETAIL);
             format!("refused ({reason}): {detail}")
         }
     };
-    format!("#{number} {outcome}\n   {steps}\n")
+    format!("{head} {outcome}\n   {steps}\n")
 }
 
 /// A step in few tokens.

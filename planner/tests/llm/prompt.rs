@@ -4,6 +4,7 @@ use kforge_planner::{
     Attempt, Outcome, heuristic,
     llm::{LlmPlanner, Material, program_text},
     plan::{Knob, Plan},
+    problem::OpShape,
 };
 use melior::ir::Module;
 
@@ -85,7 +86,24 @@ fn history() -> Vec<Attempt> {
         verified(fallback(), 0.5),
         refused(tile_k(32), "compile", detail),
         verified(tile_k(8), 0.25),
+        verified(elsewhere(), 0.125),
     ]
+}
+
+/// The same ops with other sizes, of a program with other names.
+fn elsewhere() -> Plan {
+    let mut problem = problem();
+    problem.module = "0".repeat(32);
+    problem.workload = "secret_other".into();
+    for op in &mut problem.ops {
+        op.name = format!("secret_other_{}", op.name);
+        match &mut op.shape {
+            OpShape::Matmul { m, .. } => *m = 96,
+            OpShape::Softmax(rows) | OpShape::LayerNorm(rows) => rows.rows = 96,
+            other => panic!("no such op in the problem: {other}"),
+        }
+    }
+    heuristic::propose(&problem, &gpu())
 }
 
 /// The conversation as text.
@@ -207,16 +225,49 @@ fn ops_of_one_shape_are_spoken_of_together() {
     assert!(schema.contains("\"op0+op3+op4"), "{schema}");
 }
 
-#[test]
-fn attempts_at_other_problems_are_not_shown() {
-    let mut other = fallback();
-    other.problem.as_mut().unwrap().module = "0".repeat(32);
-    let (planner, _) = scripted(&[]);
-    let history = [refused(other, "compile", "elsewhere")];
+/// The prompt with so many attempts at another shape, of which the first has a time.
+fn with_others(count: usize, limit: u64) -> String {
+    let mut config = config("http://127.0.0.1:9/v1");
+    config.limits.prompt_tokens = limit;
+    let none = kforge_planner::llm::Replay::read("{\"transcript\":1}").unwrap();
+    let planner = LlmPlanner::new(config, Box::new(none), pauses().0);
+    let attempt = |index| match index {
+        0 => verified(elsewhere(), 0.125),
+        _ => refused(elsewhere(), "compile", "'secret_other_secret_up' is wide"),
+    };
+    let history: Vec<Attempt> = (0..count).map(attempt).collect();
     let messages = planner.prompt(&problem(), &gpu(), &history).unwrap();
+    messages[1].content.clone()
+}
+
+#[test]
+fn attempts_at_other_shapes_have_a_section_of_their_own() {
+    let text = with_others(2, 16_000);
+    let (own, others) = text.split_once("## Attempts at other shapes").unwrap();
+    assert!(own.contains("## Attempts\nnone yet\n"), "{own}");
     assert!(
-        messages[1].content.contains("## Attempts\nnone yet"),
-        "{}",
-        messages[1].content
+        others.contains(
+            "op0 matmul 96x96x64 f32, op1 layer_norm 96x96 f32, op2 softmax 96x96 f32: \
+             verified, 0.1250 ms, 8.000 times"
+        ),
+        "{others}"
     );
+    assert!(others.contains("kforge-tile-matmul op=op0 "), "{others}");
+    assert!(others.contains("refused (compile): "), "{others}");
+    assert!(!text.contains("secret"), "{text}");
+    assert!(!with_others(0, 16_000).contains("other shapes"));
+}
+
+#[test]
+fn the_nearest_shapes_are_shown_within_the_tokens() {
+    let all = with_others(100, 100_000);
+    assert_eq!(all.matches("op0 matmul 96x96x64 f32, ").count(), 100);
+    let few = with_others(100, 4_000);
+    let shown = few.matches("op0 matmul 96x96x64 f32, ").count();
+    assert!((1..20).contains(&shown), "{shown}");
+    assert!(
+        few.contains("op2 softmax 96x96 f32: verified"),
+        "the nearest one"
+    );
+    assert!(few.len() <= 12_000);
 }
