@@ -7,6 +7,7 @@
 mod demo;
 mod doctor;
 mod error;
+mod llm_server;
 mod llvm;
 mod packages;
 mod probe;
@@ -47,6 +48,9 @@ enum Command {
         /// Only these steps, comma separated
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
+        /// All but these steps, comma separated
+        #[arg(long, value_enum, value_delimiter = ',')]
+        skip: Vec<steps::Step>,
     },
     /// The house rules that a machine can check
     Tidy,
@@ -65,7 +69,7 @@ fn main() -> ExitCode {
         Command::Setup { dry_run: true } => setup::describe(),
         Command::Setup { dry_run: false } => setup::setup().map(|_| true),
         Command::Doctor => doctor::doctor(),
-        Command::Test { only } => steps::test(&only),
+        Command::Test { only, skip } => steps::test(&only, &skip),
         Command::Tidy => tidy_and_print(),
         Command::Docs => reference::write().map(|()| true),
         Command::Demo { run } => demo::demo(&run).map(|()| true),

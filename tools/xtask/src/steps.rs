@@ -4,6 +4,7 @@
 //! an earlier one failed counts as failed.
 
 use crate::error::{Error, Result};
+use crate::llm_server;
 use crate::llvm::{self, Llvm};
 use crate::probe;
 use crate::reference;
@@ -28,6 +29,8 @@ pub enum Step {
     Build,
     /// Unit and integration tests
     Cargo,
+    /// The planner against a language model's server from PyPI
+    LlmServer,
     /// The examples in the documentation
     DocTests,
     /// The IR and tool tests under test/
@@ -38,12 +41,13 @@ pub enum Step {
     NoLlvm,
 }
 
-const ALL: [Step; 9] = [
+const ALL: [Step; 10] = [
     Step::Fmt,
     Step::Tidy,
     Step::Clippy,
     Step::Build,
     Step::Cargo,
+    Step::LlmServer,
     Step::DocTests,
     Step::Lit,
     Step::Docs,
@@ -64,9 +68,9 @@ struct Row {
     time: Duration,
 }
 
-/// Runs the steps in `only`, or all; `false` when one failed.
-pub fn test(only: &[Step]) -> Result<bool> {
-    let steps = selected(only);
+/// Runs the steps in `only`, or all, without those in `skip`; `false` when one failed.
+pub fn test(only: &[Step], skip: &[Step]) -> Result<bool> {
+    let steps = selected(only, skip);
     let mut rows = Vec::new();
     let mut llvm = None;
     if steps.iter().any(|step| needs_llvm(*step)) {
@@ -90,10 +94,11 @@ pub fn test(only: &[Step]) -> Result<bool> {
         .all(|row| !matches!(row.outcome, Outcome::Failed(_))))
 }
 
-fn selected(only: &[Step]) -> Vec<Step> {
+fn selected(only: &[Step], skip: &[Step]) -> Vec<Step> {
     let mut steps = if only.is_empty() { &ALL } else { only }.to_vec();
     steps.sort();
     steps.dedup();
+    steps.retain(|step| !skip.contains(step));
     steps
 }
 
@@ -124,6 +129,7 @@ fn name(step: Step) -> &'static str {
         Step::Clippy => "clippy",
         Step::Build => "build",
         Step::Cargo => "cargo",
+        Step::LlmServer => "llm-server",
         Step::DocTests => "doc-tests",
         Step::Lit => "lit",
         Step::Docs => "docs",
@@ -166,6 +172,7 @@ fn check(step: Step, llvm: Option<&Llvm>) -> Result<Outcome> {
             "--tests",
             "--examples",
         ])?,
+        Step::LlmServer => test_with_llm_server()?,
         Step::DocTests => cargo(&["test", "--workspace", "--doc"])?,
         Step::Lit => lit(llvm)?,
         Step::Docs => return docs(llvm),
@@ -183,6 +190,16 @@ fn check_tidy() -> Result<Outcome> {
         0 => Outcome::Passed,
         n => Outcome::Failed(format!("rules broken at {n} places")),
     })
+}
+
+fn test_with_llm_server() -> Result<()> {
+    let target = workspace::target_dir(&workspace::metadata(false)?);
+    let server = llm_server::install(&target)?;
+    shell::run(
+        workspace::cargo()
+            .args(["test", "--package=kforge-tools", "--test=llm_server"])
+            .env("KFORGE_LLM_SERVER", server),
+    )
 }
 
 fn docs(llvm: Option<&Llvm>) -> Result<Outcome> {
@@ -293,9 +310,12 @@ mod tests {
 
     #[test]
     fn selection_runs_in_fixed_order_once() {
-        let steps = selected(&[Step::Lit, Step::Fmt, Step::Lit]);
+        let steps = selected(&[Step::Lit, Step::Fmt, Step::Lit], &[]);
         assert_eq!(steps, [Step::Fmt, Step::Lit]);
-        assert_eq!(selected(&[]), ALL);
+        assert_eq!(selected(&[], &[]), ALL);
+        let steps = selected(&[], &[Step::LlmServer]);
+        assert_eq!(steps.len(), ALL.len() - 1);
+        assert!(!steps.contains(&Step::LlmServer));
     }
 
     #[test]
