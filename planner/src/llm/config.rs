@@ -174,6 +174,16 @@ impl Config {
         })
     }
 
+    /// For a transport that reaches no server: no key is read, none is wanted.
+    pub fn offline(model: &str) -> Result<Self, ConfigError> {
+        Ok(Self {
+            url: address(DEFAULT_ENDPOINT)?,
+            key: None,
+            model: model.to_owned(),
+            limits: Limits::default(),
+        })
+    }
+
     /// The model's name.
     pub fn model(&self) -> &str {
         &self.model

@@ -2,11 +2,13 @@
 //!
 //! A transcript is JSON Lines: `{"transcript":1}`, then one exchange per line with the
 //! request, and the response or the failure. It holds no header and no key. A replay
-//! answers only the requests that were recorded, in their order.
+//! answers only the requests that were recorded, in their order; on request it takes
+//! those for the same that differ in what was measured alone.
 
 use std::{collections::VecDeque, io::Write};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Failure, MAX_REPLY_BYTES, Response, SendError, Transport};
 
@@ -108,6 +110,7 @@ fn record(message: String) -> SendError {
 pub struct Replay {
     exchanges: VecDeque<Exchange>,
     done: usize,
+    measured_again: bool,
 }
 
 impl Replay {
@@ -140,13 +143,48 @@ impl Replay {
         Ok(Self {
             exchanges: exchanges.collect::<Result<_, _>>()?,
             done: 0,
+            measured_again: false,
         })
+    }
+
+    /// Answers requests, too, whose decimal fractions are others: the times and errors of
+    /// a history that was measured again.
+    pub fn measured_again(mut self) -> Self {
+        self.measured_again = true;
+        self
+    }
+
+    /// The model that the first request asks.
+    pub fn model(&self) -> Option<String> {
+        let first: Value = serde_json::from_str(&self.exchanges.front()?.request).ok()?;
+        Some(first["model"].as_str()?.to_owned())
     }
 
     /// Exchanges that were not asked for yet.
     pub fn left(&self) -> usize {
         self.exchanges.len()
     }
+}
+
+/// `text` with `.` for every decimal fraction.
+fn unmeasured(text: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('.') {
+        let fraction = after.trim_start_matches(is_digit);
+        let whole = before.trim_end_matches(is_digit);
+        let is_number = fraction.len() < after.len() && whole.len() < before.len();
+        let (before, after) = if is_number {
+            (whole, fraction)
+        } else {
+            (before, after)
+        };
+        kept.push_str(before);
+        kept.push('.');
+        rest = after;
+    }
+    kept + rest
 }
 
 fn length(body: &Body) -> usize {
@@ -163,8 +201,13 @@ impl Transport for Replay {
             let message = format!("the transcript ends before request {}", self.done);
             return Err(record(message));
         };
-        if exchange.request != body {
-            let pairs = exchange.request.bytes().zip(body.bytes());
+        let shown = |text: &str| match self.measured_again {
+            true => unmeasured(text),
+            false => text.to_owned(),
+        };
+        let (recorded, now) = (shown(&exchange.request), shown(body));
+        if recorded != now {
+            let pairs = recorded.bytes().zip(now.bytes());
             let at = pairs.take_while(|(recorded, now)| recorded == now).count();
             let message = format!(
                 "request {} is not the recorded one: they differ from byte {at} on",

@@ -108,6 +108,30 @@ fn another_request_is_not_answered() {
 }
 
 #[test]
+fn a_history_that_was_measured_again_is_answered_where_that_is_wanted() {
+    let (_, _, text) = record(vec![good()]);
+    let line = text.lines().nth(1).unwrap();
+    let exchange: serde_json::Value = serde_json::from_str(line).unwrap();
+    let outcome = exchange["outcome"].clone();
+    let recorded = |request: &str| {
+        let exchange = serde_json::json!({ "request": request, "outcome": outcome });
+        Replay::read(&format!("{{\"transcript\":1}}\n{exchange}\n")).unwrap()
+    };
+    let (then, now) = ("tile-m=8. 0.2500 ms, 4x", "tile-m=8. 10.1250 ms, 4x");
+    assert!(recorded(then).post(now).is_err());
+    assert!(recorded(then).measured_again().post(now).is_ok());
+    let other = "tile-m=16. 0.2500 ms, 4x";
+    let error = recorded(then).measured_again().post(other).unwrap_err();
+    assert!(
+        error.to_string().ends_with("they differ from byte 7 on"),
+        "{error}"
+    );
+    let replay = Replay::read(&text).unwrap();
+    assert_eq!(replay.model().as_deref(), Some("test-model"));
+    assert_eq!(recorded("no JSON").model(), None);
+}
+
+#[test]
 fn damaged_transcripts_are_refused() {
     let (_, _, text) = record(vec![good()]);
     let refused = |text: &str| Replay::read(text).unwrap_err().to_string();

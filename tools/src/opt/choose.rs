@@ -31,7 +31,7 @@ pub(super) fn propose(
     match planner {
         Planner::Heuristic => Ok(heuristic::propose(problem, &device)),
         Planner::Llm => {
-            let mut planner = llm::planner(context, module, None, None)?;
+            let mut planner = llm::planner(context, module, &llm::Asking::default())?;
             let plans = planner.propose(problem, &device, &[], 1)?;
             let warnings = planner.take_warnings();
             warnings.iter().for_each(|text| say("warning", text));

@@ -94,12 +94,8 @@ pub(super) struct Arguments {
     /// Seed of planners and inputs
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Tokens that a language model may use
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    llm_tokens: Option<u64>,
-    /// File with the language model's key, readable by its owner alone
-    #[arg(long, value_name = "FILE")]
-    api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    asking: llm::Asking,
     /// Refused: a key on the command line is seen by everyone on the machine
     #[arg(long, value_name = "VALUE", hide = true)]
     api_key: Option<String>,
@@ -158,6 +154,12 @@ impl Arguments {
         if self.api_key.is_some() {
             return Err(Failure::Other(ConfigError::KeyArgument.to_string()));
         }
+        if let Some(option) = self.asking.needless().filter(|_| self.planner != "llm") {
+            return Err(Failure::Other(format!(
+                "{option} is for --planner llm, this is --planner {}",
+                self.planner
+            )));
+        }
         let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
         Ok(match self.planner.as_str() {
             "heuristic" => Box::new(Heuristic),
@@ -166,8 +168,7 @@ impl Arguments {
             "llm" => {
                 let session = Session::default();
                 let module = session.parse(source).map_err(|error| other(&error))?;
-                let key_file = self.api_key_file.as_deref();
-                let planner = llm::planner(session.context(), &module, key_file, self.llm_tokens);
+                let planner = llm::planner(session.context(), &module, &self.asking);
                 Box::new(planner.map_err(|error| other(&error))?)
             }
             _ => Box::new(Evolve::new(self.seed)),
@@ -192,7 +193,7 @@ impl Arguments {
                 max_seconds: self.max_seconds,
                 target_speedup: self.target_speedup,
                 patience: self.patience,
-                llm_tokens: self.llm_tokens,
+                llm_tokens: self.asking.tokens,
                 roofline_share: self.roofline_share,
             },
             peer: self
