@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pollster::block_on;
 use wgpu::{
     Adapter, Backend, DeviceType, DownlevelFlags, ExperimentalFeatures, Features, Instance,
-    InstanceDescriptor,
+    InstanceDescriptor, InstanceFlags,
 };
 
 use super::{DeviceChoice, DeviceDescription, DeviceError, describe_cpu, describe_gpu};
@@ -50,6 +50,9 @@ impl Device {
 fn find_adapter(choice: DeviceChoice) -> Option<Adapter> {
     let descriptor = InstanceDescriptor {
         backends: choice.backends(),
+        // A debug build's default would put line numbers into shaders, which takes naga
+        // seconds for long ones, and ask for validation layers. WGPU_DEBUG=1 does.
+        flags: InstanceFlags::VALIDATION_INDIRECT_CALL.with_env(),
         ..InstanceDescriptor::new_without_display_handle()
     };
     let adapters = block_on(Instance::new(descriptor).enumerate_adapters(choice.backends()));

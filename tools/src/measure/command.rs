@@ -10,7 +10,7 @@ use kforge_verify::References;
 
 use super::{
     candidate::{self, CandidateError},
-    job::{Ask, Job},
+    job::{Ask, Candidate, Job},
     outcome::outcomes,
     result::{Measured, Refusal, Result as Outcome},
     worker::{Settings, Worker, name},
@@ -20,11 +20,12 @@ use super::{
 pub fn measure_all(
     folder: &Path,
     worker: &mut Worker,
-    ask: Ask,
+    full: bool,
     mut done: impl FnMut(&Measured) -> io::Result<()>,
 ) -> Result<(), CandidateError> {
     for path in candidate::list(folder)? {
-        let measured = worker.measure(&path, ask);
+        let folder = path.clone();
+        let measured = worker.measure(Candidate { folder, full }, Ask::default());
         done(&measured).map_err(|source| CandidateError::Io { path, source })?;
     }
     Ok(())
@@ -39,14 +40,14 @@ pub fn work(choice: DeviceChoice, settings: &Settings) -> io::Result<()> {
         let job: Job = serde_json::from_str(&line?)?;
         let results = match open(&mut device, choice) {
             Ok(device) => outcomes(&job, device, settings, &references),
-            Err(refusal) => vec![Outcome::Refused(refusal); job.folders.len()],
+            Err(refusal) => vec![Outcome::Refused(refusal); job.candidates.len()],
         };
         let description = device
             .as_ref()
             .map(|device: &Device| device.description().clone());
-        let measured = job.folders.iter().zip(results);
-        let measured = measured.map(|(folder, result)| Measured {
-            candidate: name(folder),
+        let measured = job.candidates.iter().zip(results);
+        let measured = measured.map(|(candidate, result)| Measured {
+            candidate: name(&candidate.folder),
             device: description.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
             result,

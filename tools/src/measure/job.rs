@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
-    /// Whether all kinds of values are tried.
-    pub full: bool,
     /// Milliseconds of one run beyond which a candidate is refused as too slow.
     #[serde(default)]
     pub most_ms: Option<f64>,
@@ -18,12 +16,22 @@ pub struct Ask {
     pub enough: Option<Duration>,
 }
 
+/// One candidate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether all kinds of values are tried.
+    pub full: bool,
+}
+
 /// Candidates that are verified one after the other and timed in turns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// Their folders.
-    pub folders: Vec<PathBuf>,
+    /// They.
+    pub candidates: Vec<Candidate>,
     /// How.
     pub ask: Ask,
 }

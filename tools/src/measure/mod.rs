@@ -17,6 +17,6 @@ mod worker;
 
 pub use candidate::{CandidateError, list, write};
 pub use command::{measure_all, work};
-pub use job::Ask;
+pub use job::{Ask, Candidate};
 pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};
 pub use worker::{Settings, Worker};

@@ -1,9 +1,6 @@
 //! What becomes of a job's candidates: a verdict each, then times.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use kforge_oracle::Level;
 use kforge_runtime::{
@@ -14,7 +11,7 @@ use kforge_verify::{Options, References, Subject, Timer, Verdict};
 
 use super::{
     candidate,
-    job::Job,
+    job::{Candidate, Job},
     result::{Clock, Refusal, Result as Outcome, Time},
     worker::Settings,
 };
@@ -24,7 +21,7 @@ const TURNS: usize = 5;
 /// Timed runs at least, where a job does not want all: one of every set of inputs.
 const FEWEST: usize = 4;
 
-/// One result per folder: first every verdict, then the times of those that passed.
+/// One result per candidate: first every verdict, then the times of those that passed.
 pub(super) fn outcomes(
     job: &Job,
     device: &Device,
@@ -36,19 +33,24 @@ pub(super) fn outcomes(
         ..ExecOptions::default()
     };
     let options = Options {
-        cases: if job.ask.full {
-            Level::Full
-        } else {
-            Level::Quick
-        },
         seed: settings.seed,
         timeout_ms: u64::try_from(settings.deadline.as_millis()).unwrap_or(u64::MAX),
         most_ms: job.ask.most_ms,
         references: references.clone(),
         ..Options::default()
     };
-    let verified = |folder: &PathBuf| verified(folder, device, &exec, &options);
-    let verified: Vec<_> = job.folders.iter().map(verified).collect();
+    let verified = |candidate: &Candidate| {
+        let cases = match candidate.full {
+            true => Level::Full,
+            false => Level::Quick,
+        };
+        let options = Options {
+            cases,
+            ..options.clone()
+        };
+        verified(&candidate.folder, device, &exec, &options)
+    };
+    let verified: Vec<_> = job.candidates.iter().map(verified).collect();
     let timers = verified.iter().map(|verified| {
         let (subject, verdict) = verified.as_ref().map_err(Refusal::clone)?;
         Timer::new(subject, verdict, device, &exec, &options)

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    job::{Ask, Job},
+    job::{Ask, Candidate, Job},
     result::{Measured, Refusal, Result as Outcome},
 };
 
@@ -81,43 +81,43 @@ impl Worker {
     }
 
     /// Verifies and times one candidate. Never fails: what goes wrong is its refusal.
-    pub fn measure(&mut self, folder: &Path, ask: Ask) -> Measured {
-        let mut results = self.measure_in_turns(&[folder], ask);
-        // There is one result per folder.
+    pub fn measure(&mut self, candidate: Candidate, ask: Ask) -> Measured {
+        let mut results = self.measure_in_turns(vec![candidate], ask);
+        // There is one result per candidate.
         results.remove(0)
     }
 
     /// Verifies candidates and times them in turns, so that a device that slows down
-    /// slows all of them. One result per folder, in order.
-    pub fn measure_in_turns(&mut self, folders: &[&Path], ask: Ask) -> Vec<Measured> {
-        match self.ask(folders, ask) {
+    /// slows all of them. One result per candidate, in order.
+    pub fn measure_in_turns(&mut self, candidates: Vec<Candidate>, ask: Ask) -> Vec<Measured> {
+        let names: Vec<String> = candidates.iter().map(|it| name(&it.folder)).collect();
+        match self.ask(candidates, ask) {
             Ok(measured) => measured,
             Err(refusal) => {
                 self.stop();
-                let refused = |folder: &&Path| Measured {
-                    candidate: name(folder),
+                let refused = |candidate| Measured {
+                    candidate,
                     device: None,
                     version: env!("CARGO_PKG_VERSION").into(),
                     result: Outcome::Refused(refusal.clone()),
                 };
-                folders.iter().map(refused).collect()
+                names.into_iter().map(refused).collect()
             }
         }
     }
 
-    fn ask(&mut self, folders: &[&Path], ask: Ask) -> Result<Vec<Measured>, Refusal> {
+    fn ask(&mut self, mut candidates: Vec<Candidate>, ask: Ask) -> Result<Vec<Measured>, Refusal> {
         let broken = |error: &dyn std::fmt::Display| Refusal::new("crash", error.to_string());
-        let count = u32::try_from(folders.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
         let deadline = self.settings.deadline.saturating_mul(count);
         let running = match &mut self.running {
             Some(running) => running,
             none => none.insert(start(&self.program, &self.settings).map_err(|it| broken(&it))?),
         };
-        let folders = folders.iter().map(std::path::absolute);
-        let folders = folders
-            .collect::<Result<_, _>>()
-            .map_err(|it| broken(&it))?;
-        let job = serde_json::to_string(&Job { folders, ask }).map_err(|it| broken(&it))?;
+        for candidate in &mut candidates {
+            candidate.folder = std::path::absolute(&candidate.folder).map_err(|it| broken(&it))?;
+        }
+        let job = serde_json::to_string(&Job { candidates, ask }).map_err(|it| broken(&it))?;
         writeln!(running.input, "{job}").map_err(|error| broken(&error))?;
         match running.lines.recv_timeout(deadline) {
             Ok(line) => {

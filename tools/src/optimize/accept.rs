@@ -40,8 +40,8 @@ impl Optimizer {
             Outcome::Verified { speedup, .. } => speedup,
             Outcome::Refused { .. } => 0.0,
         };
-        let verified = attempts.iter().skip(1).filter(|it| it.ms().is_some());
-        let mut order: Vec<&Attempt> = verified.collect();
+        let faster = |it: &&Attempt| speedup(it) > speedup(&attempts[0]);
+        let mut order: Vec<&Attempt> = attempts.iter().filter(faster).collect();
         order.sort_by(|a, b| speedup(b).total_cmp(&speedup(a)));
         for candidate in order.into_iter().take(MOST) {
             let plans = self.at_sizes(&candidate.plan);
@@ -72,17 +72,13 @@ impl Optimizer {
         folder: &Path,
     ) -> Result<Accepted, OptimizeError> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        let ask = Ask {
-            full: true,
-            ..Ask::default()
-        };
         for (index, size) in self.sizes.iter().enumerate() {
             let [default, plan] = [&defaults[index], &plans[index]];
             let same = default.id() == plan.id();
-            let pair: &[&Plan] = if same { &[plan] } else { &[default, plan] };
-            let mut results = size
-                .measure(pair, Level::Full, ask, worker, folder)
-                .into_iter();
+            let pair = [(default, Level::Quick), (plan, Level::Full)];
+            let pair = if same { &pair[1..] } else { &pair };
+            let results = size.measure(pair, Ask::default(), worker, folder);
+            let mut results = results.into_iter();
             let mut next = || {
                 let missing = || MeasuredResult::Refused(Refusal::new("crash", "no result"));
                 results.next().unwrap_or_else(missing)

@@ -64,16 +64,10 @@ pub fn check_plan(
 ) -> Result<Checked, OptimizeError> {
     let folder = tempfile::tempdir().map_err(OptimizeError::Folder)?;
     let default = heuristic::propose(optimizer.problem(), &optimizer.device);
-    let plans = [&default, plan];
-    let ask = Ask {
-        full: checks.cases == Level::Full,
-        ..Ask::default()
-    };
-    let size = &optimizer.sizes[0];
-    let mut measured = size.measure(
+    let plans = [(&default, Level::Quick), (plan, checks.cases)];
+    let mut measured = optimizer.sizes[0].measure(
         if checks.compare { &plans } else { &plans[1..] },
-        checks.cases,
-        ask,
+        Ask::default(),
         &mut optimizer.worker(),
         folder.path(),
     );

@@ -58,7 +58,7 @@ use serde::Serialize;
 
 use crate::{
     compile::{CompileError, Session, Source},
-    measure::{Ask, CandidateError, MeasuredResult, Refusal, Worker},
+    measure::{Ask, Candidate, CandidateError, MeasuredResult, Refusal, Worker},
 };
 
 /// How plans are tried.
@@ -373,26 +373,29 @@ impl Size {
         Ok(Self { source, problem })
     }
 
-    /// Compiles plans and measures them in turns, in the order given.
+    /// Compiles plans and measures them in turns, in the order given, each with its cases.
     fn measure(
         &self,
-        plans: &[&Plan],
-        cases: Level,
-        compare: Ask,
+        plans: &[(&Plan, Level)],
+        ask: Ask,
         worker: &mut Worker,
         folder: &Path,
     ) -> Vec<MeasuredResult> {
-        let place = |plan: &&Plan| candidate(&self.source, &self.problem, plan, folder, cases);
-        let places: Vec<Result<PathBuf, Refusal>> = plans.iter().map(place).collect();
-        let compiled: Vec<&Path> = places.iter().flatten().map(PathBuf::as_path).collect();
-        let mut measured = match compiled.is_empty() {
+        let compiled = plans.iter().map(|(plan, cases)| {
+            let folder = candidate(&self.source, &self.problem, plan, folder, *cases)?;
+            let full = *cases == Level::Full;
+            Ok(Candidate { folder, full })
+        });
+        let compiled: Vec<Result<Candidate, Refusal>> = compiled.collect();
+        let there: Vec<Candidate> = compiled.iter().flatten().cloned().collect();
+        let measured = match there.is_empty() {
             true => Vec::new(),
-            false => worker.measure_in_turns(&compiled, compare),
-        }
-        .into_iter();
-        let results = places.iter().map(|place| match place {
+            false => worker.measure_in_turns(there, ask),
+        };
+        let mut measured = measured.into_iter();
+        let results = compiled.into_iter().map(|candidate| match candidate {
             Ok(_) => measured.next().map(|it| it.result),
-            Err(refusal) => Some(MeasuredResult::Refused(refusal.clone())),
+            Err(refusal) => Some(MeasuredResult::Refused(refusal)),
         });
         results.flatten().collect()
     }

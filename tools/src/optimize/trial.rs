@@ -15,7 +15,7 @@ use kforge_planner::{
 };
 
 use super::{Optimizer, Size, candidate, memory::shaders, score};
-use crate::measure::{self, Ask, MeasuredResult, Refusal, Worker};
+use crate::measure::{self, Ask, Candidate, MeasuredResult, Refusal, Worker};
 
 /// How much slower than the fastest so far a candidate may be. Beyond it, it is refused as
 /// too slow after its first verified runs: what it lacks is no detail.
@@ -107,9 +107,12 @@ impl<'o> Bench<'o> {
                     let ask = Ask {
                         most_ms: self.fastest_ms[index].map(|ms| NEVER_SLOW.max(ms * SLOWEST)),
                         enough: Some(ENOUGH),
+                    };
+                    let candidate = Candidate {
+                        folder: place.clone(),
                         full: false,
                     };
-                    self.worker.measure(place, ask).result
+                    self.worker.measure(candidate, ask).result
                 }
                 Err(refusal) => MeasuredResult::Refused(refusal.clone()),
             };

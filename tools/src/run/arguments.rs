@@ -7,7 +7,7 @@ use kforge_oracle::Level;
 use kforge_runtime::DeviceChoice;
 
 use super::Failure;
-use crate::measure::{Ask, Settings};
+use crate::measure::Settings;
 
 /// Run an MLIR module or a kforge package on a device.
 ///
@@ -132,11 +132,8 @@ impl Arguments {
         }
     }
 
-    pub(super) fn ask(&self) -> Ask {
-        Ask {
-            full: self.cases == "full",
-            ..Ask::default()
-        }
+    pub(super) fn is_full(&self) -> bool {
+        self.cases == "full"
     }
 
     pub(super) fn sizes(&self) -> Result<BTreeMap<String, i64>, Failure> {

@@ -176,13 +176,18 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(Failure::Output)?;
     let mut worker = Worker::new(program, arguments.settings());
     let input = |error: CandidateError| Failure::Input(error.to_string());
-    measure_all(&arguments.input, &mut worker, arguments.ask(), |measured| {
-        let line = match arguments.json {
-            true => serde_json::to_string(measured)?,
-            false => measured.to_string(),
-        };
-        writeln!(std::io::stdout(), "{line}")
-    })
+    measure_all(
+        &arguments.input,
+        &mut worker,
+        arguments.is_full(),
+        |measured| {
+            let line = match arguments.json {
+                true => serde_json::to_string(measured)?,
+                false => measured.to_string(),
+            };
+            writeln!(std::io::stdout(), "{line}")
+        },
+    )
     .map_err(input)
 }
 
