@@ -9,6 +9,8 @@ use kforge_dialect::{
     schedule::{AttentionSchedule, MatmulProblem, MatmulSchedule, RowSchedule, Unfit},
 };
 use kforge_runtime::device::Target;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Knob, Plan, SCHEMA, Step, catalog};
 use crate::problem::{OpShape, PlannedOp, Problem, element};
@@ -17,7 +19,8 @@ use crate::problem::{OpShape, PlannedOp, Problem, element};
 const MAX_STEPS: usize = 4096;
 
 /// One thing about a plan that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Violation {
     /// Where: `passes[2] kforge-tile-matmul`, `device`, `problem`.
     pub place: String,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::HostTensor;
@@ -61,7 +62,7 @@ pub struct TotalTime {
 }
 
 /// Median and range of repeated measurements, in milliseconds, all positive.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// The middle one.
     pub median: f64,

@@ -9,7 +9,8 @@ use kforge_runtime::{Package, PackageError};
 use kforge_verify::{Runnable, Subject, SubjectError, Variant};
 use serde_json::json;
 
-const PACKAGE: &str = "package";
+/// Its package, in the folder of a candidate.
+pub const PACKAGE: &str = "package";
 const SHAPES: &str = "shapes";
 /// Stages without other shapes, each with the reason.
 const OWN_SHAPE_ONLY: &str = "own-shape-only.json";

@@ -15,7 +15,7 @@ mod outcome;
 mod result;
 mod worker;
 
-pub use candidate::{CandidateError, list, write};
+pub use candidate::{CandidateError, PACKAGE, list, write};
 pub use command::{measure_all, work};
 pub use job::{Ask, Candidate};
 pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use kforge_runtime::{DeviceDescription, execute::Spread};
 use kforge_verify::{Failure, Reason, Verdict};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One candidate on one device.
@@ -21,7 +22,7 @@ pub struct Measured {
 }
 
 /// A time exists only beside a passed verdict.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Result {
     /// It passed.
@@ -52,7 +53,7 @@ impl Result {
 }
 
 /// Why a candidate may not be used.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refusal {
     /// In kebab-case: `numeric-mismatch`, `poison`, `timeout`, `crash`, ...
@@ -62,7 +63,7 @@ pub struct Refusal {
 }
 
 /// The time of one run of the whole function.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Time {
     /// Whose clock.
@@ -72,7 +73,7 @@ pub struct Time {
 }
 
 /// Whose clock a time was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// The sum of the kernels' timestamps.

@@ -21,8 +21,10 @@
 //! passed its kernels on the device: only then is it timed, kept or shown as a time.
 
 mod accept;
+mod audit;
 mod candidate;
 mod check;
+mod decide;
 mod emit;
 mod memory;
 mod peer;
@@ -30,8 +32,10 @@ mod run;
 mod score;
 mod trial;
 
+pub use audit::{Audit, Proposal, audit_schema};
 pub use candidate::candidate;
 pub use check::{Checked, Checks, check_plan};
+pub use decide::{DecideError, Decision, Proposer, Stage};
 pub use emit::Emitted;
 pub(crate) use memory::shaders;
 pub use peer::{Peer, PeerError};

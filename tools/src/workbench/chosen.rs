@@ -32,6 +32,11 @@ impl Chosen {
         self.plan.is_some()
     }
 
+    /// Whether the command line says anything of a plan.
+    pub(super) const fn is_given(&self) -> bool {
+        self.plan.is_some() || !self.set.is_empty()
+    }
+
     /// What reports call it.
     pub(super) fn name(&self) -> String {
         let path = self.plan.as_ref().map(|path| path.display().to_string());

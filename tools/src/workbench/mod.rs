@@ -10,14 +10,24 @@ mod candidates;
 #[cfg(feature = "mlir")]
 mod chosen;
 #[cfg(feature = "mlir")]
+mod closed_loop;
+#[cfg(feature = "mlir")]
+mod compile_transformer;
+#[cfg(feature = "mlir")]
 mod device;
 mod diagnose_gpu;
 #[cfg(feature = "mlir")]
 mod emit_mlir;
 #[cfg(feature = "mlir")]
+mod kept;
+#[cfg(feature = "mlir")]
+mod llm;
+#[cfg(feature = "mlir")]
 mod optimize;
 #[cfg(feature = "mlir")]
 mod optimize_ir;
+#[cfg(feature = "mlir")]
+mod optimize_with_llm;
 #[cfg(feature = "mlir")]
 mod progress;
 mod reference;
@@ -25,6 +35,8 @@ mod reference;
 mod report;
 #[cfg(feature = "mlir")]
 mod show_passes;
+#[cfg(feature = "mlir")]
+mod steps;
 #[cfg(feature = "mlir")]
 mod verify_plan;
 #[cfg(feature = "mlir")]
@@ -55,7 +67,11 @@ enum Command {
     /// Describe a GPU and run a smoke test on it
     DiagnoseGpu(diagnose_gpu::Arguments),
     #[cfg(feature = "mlir")]
+    CompileTransformer(Box<compile_transformer::Arguments>),
+    #[cfg(feature = "mlir")]
     Optimize(Box<optimize::Arguments>),
+    #[cfg(feature = "mlir")]
+    OptimizeWithLlm(Box<optimize_with_llm::Arguments>),
     #[cfg(feature = "mlir")]
     Archive(archive::Arguments),
     #[cfg(feature = "mlir")]
@@ -114,6 +130,10 @@ enum Failure {
     #[cfg(feature = "mlir")]
     #[error(transparent)]
     Optimize(#[from] OptimizeError),
+    /// Nothing was decided.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Decide(#[from] crate::optimize::DecideError),
     /// A file that cannot be read.
     #[cfg(feature = "mlir")]
     #[error("cannot read '{path}': {source}")]
@@ -133,7 +153,7 @@ enum Failure {
     Usage(String),
     /// A plan that does not fit; the reasons are printed already.
     #[cfg(feature = "mlir")]
-    #[error("{plan} is refused for {count} reasons")]
+    #[error("{plan} is refused for {count} reason{}", if *.count == 1 { "" } else { "s" })]
     Refused { plan: String, count: usize },
     /// Whatever has no name of its own.
     #[cfg(feature = "mlir")]
@@ -166,11 +186,24 @@ fn targets() -> impl TypedValueParser<Value = Target> {
     })
 }
 
+/// Writes a file whole or not at all.
+#[cfg(feature = "mlir")]
+fn write_file(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+    kforge_passes::report::write_whole(path, text).map_err(|source| Failure::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
 /// Runs the workbench on the process's arguments.
 pub fn main() -> ExitCode {
     let Arguments { target, command } = Arguments::parse();
     let outcome = match command {
         Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::CompileTransformer(arguments) => compile_transformer::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::OptimizeWithLlm(arguments) => optimize_with_llm::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::Optimize(arguments) => optimize::run(&arguments, target),
         #[cfg(feature = "mlir")]

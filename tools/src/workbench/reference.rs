@@ -23,6 +23,9 @@ enum About {
     /// The JSON schema of a plan
     #[cfg(feature = "mlir")]
     Plan,
+    /// The JSON schema of an audit
+    #[cfg(feature = "mlir")]
+    Audit,
     /// Passes and pipelines with options, defaults and statistics, as Markdown
     #[cfg(feature = "mlir")]
     Passes,
@@ -33,6 +36,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         About::Manifest => format!("{:#}\n", schema()),
         #[cfg(feature = "mlir")]
         About::Plan => kforge_planner::plan::schema(),
+        #[cfg(feature = "mlir")]
+        About::Audit => crate::optimize::audit_schema(),
         #[cfg(feature = "mlir")]
         About::Passes => passes::page(),
     };

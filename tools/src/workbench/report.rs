@@ -6,10 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kforge_passes::report::write_whole;
 use kforge_planner::report::{self, Report, Run};
 
-use super::Failure;
+use super::{Failure, write_file};
 
 /// Bytes of a run that are read; 10,000 attempts take 40 MB.
 const MAX_BYTES: u64 = 256 << 20;
@@ -90,14 +89,13 @@ fn read(path: &Path) -> Result<Run, Failure> {
 
 /// Writes the report, into a folder that is made if need be.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |source| Failure::Write {
-        path: path.to_path_buf(),
-        source,
-    };
     if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(failed)?;
+        fs::create_dir_all(folder).map_err(|source| Failure::Write {
+            path: folder.to_path_buf(),
+            source,
+        })?;
     }
-    write_whole(path, text).map_err(failed)
+    write_file(path, text)
 }
 
 /// A workload as a part of a file's name.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use kforge_oracle::Level;
 use kforge_planner::{
     Plan, Problem, check,
-    plan::{Violation, to_json, to_transform},
+    plan::{to_json, to_transform},
 };
 use kforge_runtime::device::Target;
 use serde_json::{Value, json};
@@ -122,10 +122,6 @@ impl Arguments {
         let report = match self.json {
             true => {
                 let workload = problem.or(plan.problem.as_ref()).map(|it| &it.workload);
-                let violations: Vec<Value> = violations
-                    .iter()
-                    .map(|Violation { place, message }| json!({"place": place, "message": message}))
-                    .collect();
                 pretty(&json!({
                     "id": plan.id(), "workload": workload, "violations": violations,
                 }))?

@@ -3,7 +3,7 @@
 //! - dialect.md, by mlir-tblgen from KForgeOps.td;
 //! - passes.md, from the table of passes and the headers of their files;
 //! - manifest.schema.json, from the types of the package format;
-//! - plan.schema.json, from the types of the plan format.
+//! - plan.schema.json and audit.schema.json, from the types of those formats.
 //!
 //! The pages are tracked, so that they can be read without LLVM; `cargo xtask
 //! test` fails when they no longer say what their sources say.
@@ -72,6 +72,7 @@ fn pages(llvm: &Llvm) -> Result<Vec<(PathBuf, String)>> {
             workbench("manifest")? + "\n",
         ),
         (folder.join("plan.schema.json"), workbench("plan")? + "\n"),
+        (folder.join("audit.schema.json"), workbench("audit")? + "\n"),
     ])
 }
 

@@ -1,0 +1,231 @@
+//! What `optimize` and `optimize-with-llm` share: one run of the closed loop.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use clap::Args;
+use kforge_planner::{Attempt, Budget, Outcome, plan::to_json, propose::Propose, report::SizeTime};
+use kforge_runtime::device::Target;
+
+use super::{
+    Failure,
+    candidates::{self, Candidates},
+    device::DeviceArgument,
+    kept::Kept,
+    llm::Llm,
+    progress::{Watch, knobs},
+    workload::Workload,
+    write_file,
+};
+use crate::{
+    compile::Source,
+    optimize::{OptimizeError, Optimized, Optimizer, Peer, Settings},
+};
+
+/// A run of the loop, but for who proposes how often.
+#[derive(Debug, Args)]
+pub(super) struct ClosedLoop {
+    #[command(flatten)]
+    workload: Workload,
+    /// Sizes that one plan is for, the first of which planners see: MxNxK,... of a kernel,
+    /// POSITIONSxFEATURES,... of a block. Plans are compared by the geometric mean of their
+    /// speedups, where no size counts for more than 4 times the others
+    #[arg(
+        long,
+        value_name = "SIZE,...",
+        value_delimiter = ',',
+        conflicts_with = "emit_candidates"
+    )]
+    sizes: Vec<String>,
+    #[command(flatten)]
+    device: DeviceArgument,
+    /// Seconds after which no candidate is begun
+    #[arg(long, value_name = "SECONDS")]
+    max_seconds: Option<f64>,
+    /// Speedup that is enough
+    #[arg(long, value_name = "FACTOR")]
+    target_speedup: Option<f64>,
+    /// Share of the roofline that is enough, above 0 and at most 1
+    #[arg(long, value_name = "SHARE")]
+    roofline_share: Option<f64>,
+    /// Candidates in a row without a new best that end the run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    patience: Option<u64>,
+    /// A peer's times, which speedups are then relative to: {"name": "cuBLAS", "device":
+    /// "...", "ms": {"matmul 512x512x512 f32": 0.1}}
+    #[arg(long, value_name = "FILE.json", conflicts_with = "emit_candidates")]
+    baseline: Option<PathBuf>,
+    /// Timed runs per candidate, at most; of a slow one fewer, but four
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    time: u32,
+    /// Longest a candidate may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    deadline: u64,
+    /// Seed of planners and inputs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    llm: Llm,
+    #[command(flatten)]
+    kept: Kept,
+    /// File for the best plan
+    #[arg(long, value_name = "FILE.json")]
+    plan_output: Option<PathBuf>,
+    #[command(flatten)]
+    candidates: Candidates,
+    /// Print everything that was tried as JSON instead of a summary
+    #[arg(long)]
+    json: bool,
+}
+
+impl ClosedLoop {
+    /// Runs it with the planner that is made for the module.
+    pub(super) fn run(
+        &self,
+        planner: impl FnOnce(&Source, &Llm) -> Result<Box<dyn Propose>, Failure>,
+        limit: u64,
+        target: Option<Target>,
+    ) -> Result<(), Failure> {
+        self.llm.refuse_key()?;
+        let mut sources = self.workload.sources(&self.sizes)?.into_iter();
+        let Some(first) = sources.next() else {
+            return Ok(());
+        };
+        let settings = self.settings(limit, target)?;
+        let mut planner = planner(&first, &self.llm)?;
+        let optimizer = match self.candidates.device(target)? {
+            Some(device) => Optimizer::described(first, device, settings)?,
+            None => Optimizer::new(first, settings)?,
+        };
+        let optimizer = sources.try_fold(optimizer, Optimizer::also)?;
+        if let Some(folder) = &self.candidates.emit_candidates {
+            return candidates::emit(&optimizer, planner.as_mut(), folder, self.json);
+        }
+        let mut watch = Watch::new(limit);
+        let found = optimizer.optimize(planner.as_mut(), &mut |event| watch.see(&event));
+        watch.end();
+        let found = found?;
+        if let Some(path) = &self.plan_output {
+            write_file(path, &to_json(&found.best.plan))?;
+        }
+        let text = match self.json {
+            true => serde_json::to_string_pretty(&found).map_err(io::Error::from)? + "\n",
+            false => summary(&self.workload.name(), &found),
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    /// The seed of planners and inputs.
+    pub(super) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn settings(&self, limit: u64, target: Option<Target>) -> Result<Settings, Failure> {
+        let device = self.device.choice(target)?.unwrap_or_default();
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            // The second time, at once.
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        })
+        .map_err(|error| Failure::Other(format!("cannot catch Ctrl-C: {error}")))?;
+        Ok(Settings {
+            device: device.to_string(),
+            budget: Budget {
+                max_iterations: Some(limit),
+                max_seconds: self.max_seconds,
+                target_speedup: self.target_speedup,
+                patience: self.patience,
+                llm_tokens: self.llm.tokens(),
+                roofline_share: self.roofline_share,
+            },
+            peer: self
+                .baseline
+                .as_deref()
+                .map(Peer::read)
+                .transpose()
+                .map_err(OptimizeError::from)?,
+            repeats: self.time as usize,
+            seed: self.seed,
+            deadline: Duration::from_secs(self.deadline),
+            archive: self.kept.path()?,
+            stop,
+            ..Settings::default()
+        })
+    }
+}
+
+fn summary(name: &str, found: &Optimized) -> String {
+    let attempts = found.attempts.iter();
+    let refused = attempts.filter(|attempt| attempt.ms().is_none()).count();
+    let ended = found
+        .ended
+        .as_ref()
+        .map_or_else(|| "stopped by the user".into(), ToString::to_string);
+    let timed = |what: &str, attempt: &Attempt| {
+        let ms = attempt.ms().unwrap_or(f64::NAN);
+        let share = found.roofline_ms.map(|least| 100.0 * least / ms);
+        let share = share.map_or_else(String::new, |it| format!("  {it:.1} % of the roofline"));
+        format!("{what:8} {ms:.4} ms{share}  {}\n", knobs(&attempt.plan))
+    };
+    let sizes = found.sizes.get(&found.best.id).into_iter().flatten();
+    let sizes = sizes.map(|size| {
+        let SizeTime {
+            workload,
+            ms,
+            speedup,
+        } = size;
+        format!("size     {workload}: {ms:.4} ms, {speedup:.2}x\n")
+    });
+    let relative = found.peer.as_ref();
+    let relative = relative.map_or_else(String::new, |peer| format!(" over '{peer}'"));
+    [
+        format!(
+            "{name}: {} on '{}'\n",
+            found.problem.workload, found.device.name
+        ),
+        format!(
+            "tried    {} plans in {:.0} s by {}, {refused} refused; ended: {ended}\n",
+            found.attempts.len(),
+            found.seconds,
+            found.planner
+        ),
+        format!("learnt   from {} earlier attempts\n", found.prior),
+        timed("default", &found.baseline),
+        timed("best", &found.best),
+        sizes.collect(),
+        format!(
+            "best_speedup {:.2}{relative}, {}\n",
+            found.best_speedup(),
+            levels(&found.best)
+        ),
+        format!("pipeline {}\n", found.best.plan.text()),
+    ]
+    .concat()
+}
+
+fn levels(attempt: &Attempt) -> String {
+    match &attempt.outcome {
+        Outcome::Verified {
+            levels,
+            worst_ratio,
+            ..
+        } => {
+            format!(
+                "verified {} with every case, worst error {worst_ratio:.3} of its bound",
+                levels.join("+")
+            )
+        }
+        Outcome::Refused { reason, .. } => format!("refused ({reason})"),
+    }
+}

@@ -1,0 +1,33 @@
+//! The archive that a subcommand learns from and adds to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use kforge_planner::archive::default_path;
+
+use super::Failure;
+
+/// Which archive, if any.
+#[derive(Debug, Args)]
+pub(super) struct Kept {
+    /// Where attempts are kept and earlier ones are learnt from; the user's data folder
+    /// if not given
+    #[arg(long, value_name = "FILE", conflicts_with = "no_archive")]
+    archive: Option<PathBuf>,
+    /// Keep nothing, learn from nothing
+    #[arg(long)]
+    no_archive: bool,
+}
+
+impl Kept {
+    /// Its file.
+    pub(super) fn path(&self) -> Result<Option<PathBuf>, Failure> {
+        match (&self.archive, self.no_archive) {
+            (_, true) => Ok(None),
+            (Some(path), _) => Ok(Some(path.clone())),
+            (None, _) => default_path()
+                .map(Some)
+                .map_err(|error| Failure::Other(error.to_string())),
+        }
+    }
+}
