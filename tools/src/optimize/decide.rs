@@ -15,7 +15,7 @@ use super::{
     memory::{Memory, shaders},
     trial::{Part, Trial, attempt, outcome, refused},
 };
-use crate::measure::{Ask, MeasuredResult, PACKAGE, Refusal};
+use crate::measure::{Ask, Candidate, MeasuredResult, PACKAGE, Refusal};
 
 /// Who proposes the plan.
 pub enum Proposer<'p> {
@@ -266,11 +266,12 @@ impl Optimizer {
                 let compiled = Package::load(place.join(PACKAGE))?;
                 watch(Stage::Compiled(&compiled));
                 package = Some(compiled);
-                let ask = Ask {
-                    full: *cases == Level::Full,
-                    ..Ask::default()
+                let full = *cases == Level::Full;
+                let candidate = Candidate {
+                    folder: place,
+                    full,
                 };
-                self.worker().measure(&place, ask).result
+                self.worker().measure(candidate, Ask::default()).result
             }
             Err(refusal) => MeasuredResult::Refused(refusal),
         };
@@ -286,9 +287,9 @@ impl Optimizer {
         if default.id() == proposal.id || proposal.proposer == ARCHIVE {
             return;
         }
-        let plans = [&default, &proposal.plan];
+        let plans = [(&default, Level::Quick), (&proposal.plan, Level::Quick)];
         let (ask, mut worker) = (Ask::default(), self.worker());
-        let results = self.sizes[0].measure(&plans, Level::Quick, ask, &mut worker, folder);
+        let results = self.sizes[0].measure(&plans, ask, &mut worker, folder);
         let times = results.iter().filter_map(|it| Some(it.time()?.ms.median));
         if let [default, own] = times.collect::<Vec<_>>()[..] {
             audit.speedup = Some(default / own);
