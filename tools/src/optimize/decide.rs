@@ -112,6 +112,24 @@ impl Optimizer {
     /// result. A plan that the archive knows is verified with the quick cases, any other
     /// with all of them. A refused plan is not accepted; the audit then says why.
     ///
+    /// ```no_run
+    /// use kforge_tools::{compile::Source, optimize::{Optimizer, Proposer, Settings}};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let source = Source::read("layer.mlir".as_ref())?;
+    /// let optimizer = Optimizer::new(source, Settings::default())?;
+    /// let decision = optimizer.decide(Proposer::Known, &mut |_| ())?;
+    /// match (decision.audit.accepted(), decision.package) {
+    ///     (Some(accepted), Some(mut package)) => {
+    ///         println!("{}", accepted.pipeline);
+    ///         package.save("layer.kforge")?;
+    ///     }
+    ///     _ => println!("refused: {:?}", decision.audit.proposals),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is nothing to decide on. A refusal is no error.
