@@ -1,6 +1,7 @@
 //! What `optimize` and `optimize-with-llm` share: one run of the closed loop.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::PathBuf,
     sync::{
@@ -116,7 +117,7 @@ impl ClosedLoop {
             write_file(path, &to_json(&found.best.plan))?;
         }
         let text = match self.json {
-            true => serde_json::to_string_pretty(&found).map_err(io::Error::from)? + "\n",
+            true => json(&found)?,
             false => summary(&self.workload.name(), &found),
         };
         io::stdout().write_all(text.as_bytes())?;
@@ -165,6 +166,17 @@ impl ClosedLoop {
     }
 }
 
+/// All that was found, the best knobs by op at the top.
+fn json(found: &Optimized) -> io::Result<String> {
+    let mut value = serde_json::to_value(found)?;
+    if let Some(object) = value.as_object_mut() {
+        let params: BTreeMap<_, _> = found.best_params().into_iter().collect();
+        object.insert("best_speedup".into(), found.best_speedup().into());
+        object.insert("best_params".into(), serde_json::to_value(params)?);
+    }
+    Ok(serde_json::to_string_pretty(&value)? + "\n")
+}
+
 fn summary(name: &str, found: &Optimized) -> String {
     let attempts = found.attempts.iter();
     let refused = attempts.filter(|attempt| attempt.ms().is_none()).count();
@@ -175,8 +187,8 @@ fn summary(name: &str, found: &Optimized) -> String {
     let timed = |what: &str, attempt: &Attempt| {
         let ms = attempt.ms().unwrap_or(f64::NAN);
         let share = found.roofline_ms.map(|least| 100.0 * least / ms);
-        let share = share.map_or_else(String::new, |it| format!("  {it:.1} % of the roofline"));
-        format!("{what:8} {ms:.4} ms{share}  {}\n", knobs(&attempt.plan))
+        let share = share.map_or_else(String::new, |it| format!(", {it:.1} % of the roofline"));
+        format!("{what:8} {ms:.4} ms{share}")
     };
     let sizes = found.sizes.get(&found.best.id).into_iter().flatten();
     let sizes = sizes.map(|size| {
@@ -201,14 +213,19 @@ fn summary(name: &str, found: &Optimized) -> String {
             found.planner
         ),
         format!("learnt   from {} earlier attempts\n", found.prior),
-        timed("default", &found.baseline),
-        timed("best", &found.best),
+        format!(
+            "{}  {}\n",
+            timed("default", &found.baseline),
+            knobs(&found.baseline.plan)
+        ),
+        timed("best", &found.best) + "\n",
         sizes.collect(),
         format!(
             "best_speedup {:.2}{relative}, {}\n",
             found.best_speedup(),
             levels(&found.best)
         ),
+        format!("best_params {}\n", knobs(&found.best.plan)),
         format!("pipeline {}\n", found.best.plan.text()),
     ]
     .concat()
