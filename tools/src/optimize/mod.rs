@@ -26,10 +26,12 @@ mod candidate;
 mod check;
 mod decide;
 mod emit;
+mod error;
 mod memory;
 mod peer;
 mod run;
 mod score;
+mod size;
 mod trial;
 
 pub use audit::{Audit, Proposal, audit_schema};
@@ -37,33 +39,29 @@ pub use candidate::candidate;
 pub use check::{Checked, Checks, check_plan};
 pub use decide::{DecideError, Decision, Proposer, Stage};
 pub use emit::Emitted;
+pub use error::OptimizeError;
 pub(crate) use memory::shaders;
 pub use peer::{Peer, PeerError};
 pub use score::score;
+use size::Size;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use kforge_oracle::Level;
 use kforge_planner::{
     Attempt, Budget, Plan, Problem,
-    archive::ArchiveError,
-    budget::{BudgetError, Ended, Progress},
+    budget::{Ended, Progress},
     plan::Knobs,
-    problem::{ExtractError, of_module},
     report::{SizeTime, Spread},
 };
 use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, Roofline, RunError};
 use serde::Serialize;
 
-use crate::{
-    compile::{CompileError, Session, Source},
-    measure::{Ask, Candidate, CandidateError, MeasuredResult, Refusal, Worker},
-};
+use crate::{compile::Source, measure::Worker};
 
 /// How plans are tried.
 #[derive(Clone, Debug)]
@@ -110,65 +108,6 @@ impl Default for Settings {
     }
 }
 
-/// Why nothing was found.
-#[derive(Debug, thiserror::Error)]
-pub enum OptimizeError {
-    /// The module does not parse.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    /// The module cannot be planned.
-    #[error("'{name}': {source}")]
-    Problem {
-        /// Which module.
-        name: String,
-        /// Why.
-        source: ExtractError,
-    },
-    /// No device.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// A rule of the budget cannot be followed.
-    #[error(transparent)]
-    Budget(#[from] BudgetError),
-    /// The archive cannot be read.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// Candidates cannot be written.
-    #[error(transparent)]
-    Candidate(#[from] CandidateError),
-    /// The peer's times do not fit.
-    #[error(transparent)]
-    Peer(#[from] PeerError),
-    /// Two sizes are none of one kernel.
-    #[error(
-        "'{first}' and '{other}' have other ops ({first_ops}; {other_ops}), so that no plan is for both"
-    )]
-    OtherOps {
-        /// The first size.
-        first: String,
-        /// Another one.
-        other: String,
-        /// Ops of the first.
-        first_ops: String,
-        /// Ops of the other.
-        other_ops: String,
-    },
-    /// Folders of candidates are for one size.
-    #[error("candidates for another machine are of one size, not of {0}; write a folder per size")]
-    SeveralSizes(usize),
-    /// There is no folder for candidates.
-    #[error("no folder for candidates: {0}")]
-    Folder(std::io::Error),
-    /// The default knobs are refused, so there is nothing to compare with.
-    #[error("the default plan is refused ({reason}): {detail}")]
-    Baseline {
-        /// In kebab-case.
-        reason: String,
-        /// In a sentence.
-        detail: String,
-    },
-}
-
 /// One kernel on one device, ready to be optimised.
 #[derive(Debug)]
 pub struct Optimizer {
@@ -178,13 +117,6 @@ pub struct Optimizer {
     /// The peer's time at every size.
     peer_ms: Option<Vec<f64>>,
     settings: Settings,
-}
-
-/// One size of the kernel.
-#[derive(Debug)]
-struct Size {
-    source: Source,
-    problem: Problem,
 }
 
 /// What was tried, and the best of it.
@@ -362,45 +294,5 @@ impl Optimizer {
         let problems = self.problems();
         let times: Vec<f64> = problems.map(|it| it.roofline_ms(&roofline)).collect();
         Ok(Some(trial::mean(&times)))
-    }
-}
-
-impl Size {
-    fn read(source: Source) -> Result<Self, OptimizeError> {
-        let session = Session::default();
-        let module = session.parse(&source)?;
-        let problem =
-            of_module(session.context(), &module).map_err(|error| OptimizeError::Problem {
-                name: source.name().to_owned(),
-                source: error,
-            })?;
-        Ok(Self { source, problem })
-    }
-
-    /// Compiles plans and measures them in turns, in the order given, each with its cases.
-    fn measure(
-        &self,
-        plans: &[(&Plan, Level)],
-        ask: Ask,
-        worker: &mut Worker,
-        folder: &Path,
-    ) -> Vec<MeasuredResult> {
-        let compiled = plans.iter().map(|(plan, cases)| {
-            let folder = candidate(&self.source, &self.problem, plan, folder, *cases)?;
-            let full = *cases == Level::Full;
-            Ok(Candidate { folder, full })
-        });
-        let compiled: Vec<Result<Candidate, Refusal>> = compiled.collect();
-        let there: Vec<Candidate> = compiled.iter().flatten().cloned().collect();
-        let measured = match there.is_empty() {
-            true => Vec::new(),
-            false => worker.measure_in_turns(there, ask),
-        };
-        let mut measured = measured.into_iter();
-        let results = compiled.into_iter().map(|candidate| match candidate {
-            Ok(_) => measured.next().map(|it| it.result),
-            Err(refusal) => Some(MeasuredResult::Refused(refusal)),
-        });
-        results.flatten().collect()
     }
 }
