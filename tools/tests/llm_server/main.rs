@@ -38,13 +38,13 @@ pub fn problem() -> Problem {
     of_module(&context, &module.unwrap()).unwrap()
 }
 
-/// A GPU with WebGPU's limits.
+/// A GPU for which most schedules fit.
 pub fn gpu() -> DeviceDescription {
     DeviceDescription {
         target: Target::Gpu,
         name: "test".into(),
-        workgroup_memory: 16384,
-        invocations: 256,
+        workgroup_memory: 32768,
+        invocations: 1024,
         storage_buffers: 8,
         storage_binding_bytes: 1 << 27,
         subgroup_min: 32,
@@ -62,7 +62,7 @@ pub fn config(endpoint: &str, key: &str, model: &str) -> Config {
         _ => None,
     };
     let mut config = Config::from_env(lookup, None).unwrap();
-    config.limits.calls = 1000;
+    config.limits.calls = 10_000;
     config.limits.tokens = 100_000_000;
     config.limits.reply_tokens = 1000;
     config

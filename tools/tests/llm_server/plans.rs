@@ -5,13 +5,14 @@ use kforge_planner::{
     llm::{Response, reply},
     plan::Step,
 };
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::{Exchanges, KEY, config, gpu, model::CONTEXT, planner, problem, server::Server};
 
-/// Asks until an answer holds a schedule; a model of random weights states one that
-/// fits about every tenth time.
-const ASKS: usize = 250;
+/// Most conversations until an answer holds a schedule that fits. With random weights
+/// one reply in some fifty does; a reply takes a tenth of a second.
+const ASKS: usize = 1500;
 
 fn answer(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap()
@@ -116,8 +117,9 @@ fn any_object_is_read_or_refused_with_a_warning() {
     let contents = contents(&seen);
     assert!(!contents.is_empty(), "no object in 30 answers");
     for content in contents {
-        let value: Value = serde_json::from_str(&content).unwrap();
-        assert!(value.is_object(), "{content}");
+        // JSON has numbers that fit no type.
+        let json = serde_json::from_str::<IgnoredAny>(&content);
+        assert!(json.is_ok() && content.starts_with('{'), "{content}");
     }
 }
 
