@@ -319,7 +319,7 @@ fn a_timed_run_that_writes_nothing_is_seen() {
 #[test]
 fn a_gpu_has_a_roofline_of_bytes_and_operations() {
     let Some(device) = gpu() else { return };
-    let roofline = Roofline::measure(&device).unwrap().expect("it has a clock");
+    let roofline = Roofline::measure(device).unwrap().expect("it has a clock");
     // The slowest software adapter reaches these, and no device a thousand times more.
     assert!(
         (1e8..2e13).contains(&roofline.bytes_per_second),

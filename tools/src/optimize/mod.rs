@@ -58,7 +58,7 @@ use kforge_planner::{
     plan::Knobs,
     report::{SizeTime, Spread},
 };
-use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, Roofline, RunError};
+use kforge_runtime::{Device, DeviceChoice, DeviceDescription, Roofline, RunError};
 use serde::Serialize;
 
 use crate::{compile::Source, measure::Worker};
@@ -286,7 +286,7 @@ impl Optimizer {
 
     /// What arithmetic and memory allow here: the geometric mean over the sizes.
     fn roofline_ms(&self) -> Result<Option<f64>, RunError> {
-        let choice = self.settings.device.parse().map_err(DeviceError::from);
+        let choice = self.settings.device.parse::<DeviceChoice>();
         let device = choice.and_then(Device::open);
         let Some(roofline) = device.map_or(Ok(None), |it| Roofline::measure(&it))? else {
             return Ok(None);

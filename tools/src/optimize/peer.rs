@@ -124,8 +124,10 @@ mod tests {
     #[test]
     fn a_time_is_for_one_workload_on_one_device() {
         let peer = read(TIMES).unwrap();
-        let mut device = DeviceDescription::default();
-        device.name = "d".into();
+        let mut device = DeviceDescription {
+            name: "d".into(),
+            ..DeviceDescription::default()
+        };
         let ms = |workload: &str, device: &DeviceDescription| peer.ms(&problem(workload), device);
         assert_eq!(ms("matmul 4x4x4 f32", &device).unwrap(), 0.5);
         let error = ms("matmul 8x8x8 f32", &device).unwrap_err().to_string();
