@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Run, Spread, baseline_ms,
+    Run, Spread,
     number::{factor, known},
     time,
 };
@@ -67,9 +67,9 @@ pub struct Planner {
     pub plans: usize,
     /// Those that were refused.
     pub refused: usize,
-    /// The least milliseconds of one.
+    /// The milliseconds of the best one.
     pub best_ms: Option<f64>,
-    /// The default knobs' time of the last comparison by that.
+    /// Its speedup, as it was measured.
     pub speedup: Option<f64>,
     /// The how many-th of its own plans that was, from 1.
     pub found_after: Option<usize>,
@@ -168,7 +168,6 @@ pub(super) fn refusals(attempts: &[Attempt]) -> Vec<Refusals> {
 /// Planners by what they proposed, the one with the fastest plan first.
 pub(super) fn planners(run: &Run) -> Vec<Planner> {
     let mut by: BTreeMap<(String, Option<&String>), Planner> = BTreeMap::new();
-    let baseline = baseline_ms(run);
     for attempt in &run.attempts {
         let (name, model) = (planner(attempt), attempt.plan.provenance.model.as_ref());
         let first = || Planner {
@@ -183,16 +182,19 @@ pub(super) fn planners(run: &Run) -> Vec<Planner> {
         let it = by.entry((name.clone(), model)).or_insert_with(first);
         it.plans += 1;
         it.refused += usize::from(matches!(attempt.outcome, Outcome::Refused { .. }));
-        let better = time(attempt).filter(|ms| it.best_ms.is_none_or(|best| *ms < best));
-        if let Some(ms) = better {
+        let (Some(ms), Outcome::Verified { speedup, .. }) = (time(attempt), &attempt.outcome)
+        else {
+            continue;
+        };
+        if it.speedup.is_none_or(|best| *speedup > best) {
             it.best_ms = Some(ms);
-            it.speedup = baseline.map(|baseline| baseline / ms);
+            it.speedup = Some(*speedup);
             it.found_after = Some(it.plans);
         }
     }
     let mut planners: Vec<Planner> = by.into_values().collect();
-    let best = |it: &Planner| it.best_ms.unwrap_or(f64::INFINITY);
-    planners.sort_by(|a, b| best(a).total_cmp(&best(b)));
+    let best = |it: &Planner| it.speedup.unwrap_or(0.0);
+    planners.sort_by(|a, b| best(b).total_cmp(&best(a)));
     planners
 }
 
