@@ -69,6 +69,8 @@ pub struct Comparison {
     pub worst: Option<Worst>,
     /// Largest |got - value| over decided elements; infinite when one is NaN.
     pub max_abs_error: f64,
+    /// Root of the mean square of |got - value| over decided elements; infinite when one is NaN.
+    pub rms_error: f64,
     /// Largest error/bound; infinite for any error where the bound is 0, and for NaN.
     pub max_ratio: f64,
     /// Decided elements outside their bound.
@@ -126,6 +128,7 @@ struct Tally {
     atypical: usize,
     typical_ratio: f64,
     max_abs_error: f64,
+    squares: f64,
     /// Largest ratio and where; the first of equals.
     worst: Option<(f64, usize)>,
 }
@@ -139,11 +142,17 @@ pub fn compare(
     check(got, reference, opts)?;
     let user = opts.atol.is_some() || opts.rtol.is_some();
     let (atol, rtol) = (opts.atol.unwrap_or(0.0), opts.rtol.unwrap_or(0.0));
-    let total = (0..got.len())
+    let user_tolerance = user.then_some((atol, rtol));
+    // Added up in this order whatever the threads do: squares are rounded.
+    let parts: Vec<Tally> = (0..got.len())
         .into_par_iter()
-        .with_min_len(4096)
-        .map(|i| element(i, got[i], reference, user.then_some((atol, rtol))))
-        .reduce(|| Tally::EMPTY, Tally::merge);
+        .fold_chunks(
+            4096,
+            || Tally::EMPTY,
+            |tally, i| Tally::merge(tally, element(i, got[i], reference, user_tolerance)),
+        )
+        .collect();
+    let total = parts.into_iter().fold(Tally::EMPTY, Tally::merge);
     let decided = got.len() - total.undecided;
     let within_bound = total.mismatches == 0;
     let within_user = total.user_mismatches == 0;
@@ -166,6 +175,7 @@ pub fn compare(
             bound: reference.bound[i],
         }),
         max_abs_error: total.max_abs_error,
+        rms_error: (total.squares / decided.max(1) as f64).sqrt(),
         max_ratio: total.worst.map_or(0.0, |(ratio, _)| ratio),
         mismatches: total.mismatches,
         nan_or_inf: total.nan_or_inf,
@@ -217,6 +227,12 @@ fn element(i: usize, got: f64, reference: &Array, user: Option<(f64, f64)>) -> T
         Some(typical) if error > 0.0 && error.is_finite() && typical < bound => error / typical,
         _ => 0.0,
     };
+    // An agreeing infinity has no distance; a disagreeing NaN has an infinite one.
+    let distance = |inside: bool| match (inside, error.is_finite()) {
+        (_, true) => error,
+        (true, false) => 0.0,
+        (false, false) => f64::INFINITY,
+    };
     let tally = |inside: bool, stray: bool, within_user: bool| Tally {
         mismatches: usize::from(!inside),
         user_mismatches: usize::from(!within_user),
@@ -225,12 +241,8 @@ fn element(i: usize, got: f64, reference: &Array, user: Option<(f64, f64)>) -> T
         atypical: usize::from(inside && odd > 1.0),
         typical_ratio: if inside { odd } else { 0.0 },
         undecided: 0,
-        // An agreeing infinity has no distance; a disagreeing NaN has an infinite one.
-        max_abs_error: match (inside, error.is_finite()) {
-            (_, true) => error,
-            (true, false) => 0.0,
-            (false, false) => f64::INFINITY,
-        },
+        max_abs_error: distance(inside),
+        squares: distance(inside).powi(2),
         worst: Some((ratio(inside), i)),
     };
     if value.is_nan() {
@@ -268,6 +280,7 @@ impl Tally {
         atypical: 0,
         typical_ratio: 0.0,
         max_abs_error: 0.0,
+        squares: 0.0,
         worst: None,
     };
 
@@ -281,6 +294,7 @@ impl Tally {
             typical_ratio: a.typical_ratio.max(b.typical_ratio),
             // Neither operand is ever NaN.
             max_abs_error: a.max_abs_error.max(b.max_abs_error),
+            squares: a.squares + b.squares,
             worst: match (a.worst, b.worst) {
                 (Some(x), Some(y)) => Some(if y.0 > x.0 { y } else { x }),
                 (x, y) => x.or(y),
@@ -342,6 +356,22 @@ mod tests {
         let c = run(&got, &vec![1.0; n], &vec![0.01; n]);
         assert_eq!((c.passed, c.mismatches), (false, 1));
         assert!((c.max_ratio - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn norms_are_of_decided_elements_in_one_order() {
+        let c = run(
+            &[1.5, 2.0, 9.0],
+            &[1.0, 1.0, 5.0],
+            &[1.0, 1.0, f64::INFINITY],
+        );
+        assert_eq!(c.max_abs_error, 1.0);
+        assert_eq!(c.rms_error, (1.25_f64 / 2.0).sqrt());
+        let got: Vec<f64> = (0..100_000).map(|i| 1.0 / f64::from(i + 3)).collect();
+        let zeros = vec![0.0; got.len()];
+        let bounds = vec![1.0; got.len()];
+        let first = run(&got, &zeros, &bounds).rms_error;
+        assert!((0..8).all(|_| run(&got, &zeros, &bounds).rms_error == first));
     }
 
     #[test]

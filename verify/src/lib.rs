@@ -42,7 +42,7 @@ pub use compose::{ComposeError, compose};
 pub use references::References;
 pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use timer::Timer;
-pub use verdict::{Check, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
+pub use verdict::{Check, ErrorNorms, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
 
 use kforge_oracle::{
     CompareOptions, Comparison, Level, Values, compare_programs, generate, standard_cases,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use kforge_oracle::{Comparison, Values};
 use kforge_runtime::DeviceDescription;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Options, hold::Held};
@@ -87,6 +88,9 @@ pub struct Check {
     pub max_ratio: f64,
     /// Largest absolute error.
     pub max_abs_error: f64,
+    /// Root of the mean square of the errors.
+    #[serde(default)]
+    pub rms_error: f64,
     /// Elements whose bound says nothing.
     pub undecided: usize,
     /// Elements of half precision that were held against the errors of a plain kernel.
@@ -94,6 +98,16 @@ pub struct Check {
     pub against_plain: usize,
     /// All elements.
     pub elements: usize,
+}
+
+/// How far results are from those of the oracle.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorNorms {
+    /// Largest absolute error of an element.
+    pub max_abs_error: f64,
+    /// Root of the mean square of the errors.
+    pub rms_error: f64,
 }
 
 /// Why something was refused.
@@ -179,6 +193,7 @@ impl Verdict {
             values: name(values),
             max_ratio: 0.0,
             max_abs_error: 0.0,
+            rms_error: 0.0,
             undecided: 0,
             against_plain: 0,
             elements: 0,
@@ -205,6 +220,7 @@ impl Verdict {
             values: name(values),
             max_ratio: result.max_ratio,
             max_abs_error: result.max_abs_error,
+            rms_error: result.rms_error,
             undecided: held.undecided(),
             against_plain: held.plain.map_or(0, |plain| plain.elements),
             elements: result.elements,
@@ -220,6 +236,23 @@ impl Verdict {
         if self.passed {
             self.levels = vec!["L0".into(), "L2".into()];
         }
+    }
+
+    /// Errors of the whole function on ordinary values, the largest of its outputs;
+    /// `None` where they were not compared.
+    pub fn error_norms(&self) -> Option<ErrorNorms> {
+        let ordinary = name(Values::Normal);
+        let checks = self.checks.iter();
+        let checks =
+            checks.filter(|check| check.scope == Scope::Function && check.values == ordinary);
+        let norms = checks.map(|check| ErrorNorms {
+            max_abs_error: check.max_abs_error,
+            rms_error: check.rms_error,
+        });
+        norms.reduce(|a, b| ErrorNorms {
+            max_abs_error: a.max_abs_error.max(b.max_abs_error),
+            rms_error: a.rms_error.max(b.rms_error),
+        })
     }
 
     /// The verdict in one line.

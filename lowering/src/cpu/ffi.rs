@@ -64,6 +64,14 @@ pub(super) fn host() -> Result<(String, String), CpuError> {
     })
 }
 
+/// The version of the LLVM, and so of the MLIR, that this process has loaded.
+pub fn llvm_version() -> String {
+    let [mut major, mut minor, mut patch] = [0; 3];
+    // SAFETY: the function only writes three integers.
+    unsafe { LLVMGetVersion(&mut major, &mut minor, &mut patch) };
+    format!("{major}.{minor}.{patch}")
+}
+
 /// Translates, optimises and emits a module in the LLVM dialect.
 pub(super) fn emit(
     context: &Context,

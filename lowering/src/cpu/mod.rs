@@ -46,7 +46,7 @@ mod target;
 
 pub use arguments::Binding;
 pub use error::CpuError;
-pub use ffi::jit;
+pub use ffi::{jit, llvm_version};
 pub use link::shared_library;
 pub use local::LOCAL_BYTES;
 pub use lower::{Kernel, Lowered, lower};

@@ -29,6 +29,9 @@ pub struct Options {
     pub patience: Duration,
     /// Whether a missing archive is made: yes.
     pub create: bool,
+    /// Whether an unusable file is renamed and a new archive begun: yes. Otherwise it
+    /// is an error and stays where it is.
+    pub set_aside: bool,
     /// Bytes that the file may grow to; `None`: what the disk holds.
     pub max_bytes: Option<u64>,
 }
@@ -38,6 +41,7 @@ impl Default for Options {
         Self {
             patience: Duration::from_secs(10),
             create: true,
+            set_aside: true,
             max_bytes: None,
         }
     }
@@ -90,7 +94,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Archive, ArchiveErr
     }
     let mut warnings = Vec::new();
     let connection = match connect(path, options) {
-        Err(Failure::Unusable(why)) => {
+        Err(Failure::Unusable(why)) if options.set_aside => {
             warnings.push(set_aside(path, why)?);
             connect(path, options)
         }

@@ -189,6 +189,16 @@ impl Config {
         &self.model
     }
 
+    /// The server's name.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// Whether a key is sent; a server on this machine may need none.
+    pub const fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// `text` without the key.
     pub(super) fn hide(&self, text: &str) -> String {
         match &self.key {

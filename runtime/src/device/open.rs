@@ -31,7 +31,8 @@ impl Device {
                 description: Arc::new(describe_cpu::describe()),
             });
         }
-        let adapter = find_adapter(choice).ok_or(DeviceError::NoAdapter { choice })?;
+        let adapter = find_adapters(choice).into_iter().max_by_key(preference);
+        let adapter = adapter.ok_or(DeviceError::NoAdapter { choice })?;
         let description = describe_gpu::describe(&adapter);
         let (device, queue) = request_device(&adapter, &description)?;
         let context = GpuContext::new(device, queue);
@@ -41,13 +42,21 @@ impl Device {
         })
     }
 
+    /// Descriptions of every GPU of a choice that can compute, the best first. None is
+    /// opened, so a driver may still refuse one.
+    pub fn adapters(choice: DeviceChoice) -> Vec<DeviceDescription> {
+        let mut adapters = find_adapters(choice);
+        adapters.sort_by_key(|adapter| std::cmp::Reverse(preference(adapter)));
+        adapters.iter().map(describe_gpu::describe).collect()
+    }
+
     /// What the device can do.
     pub fn description(&self) -> &DeviceDescription {
         &self.description
     }
 }
 
-fn find_adapter(choice: DeviceChoice) -> Option<Adapter> {
+fn find_adapters(choice: DeviceChoice) -> Vec<Adapter> {
     let descriptor = InstanceDescriptor {
         backends: choice.backends(),
         // A debug build's default would put line numbers into shaders, which takes naga
@@ -60,10 +69,7 @@ fn find_adapter(choice: DeviceChoice) -> Option<Adapter> {
         let flags = adapter.get_downlevel_capabilities().flags;
         flags.contains(DownlevelFlags::COMPUTE_SHADERS)
     };
-    adapters
-        .into_iter()
-        .filter(can_compute)
-        .max_by_key(preference)
+    adapters.into_iter().filter(can_compute).collect()
 }
 
 /// Greater is better. The first part keeps OpenGL as the last resort.

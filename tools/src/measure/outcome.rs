@@ -64,6 +64,7 @@ pub(super) fn outcomes(
             levels: verdict.levels.clone(),
             comparisons: verdict.checks.len(),
             worst_ratio: verdict.worst_ratio,
+            errors: verdict.error_norms(),
             seed: verdict.seed,
             time: time?,
         })

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kforge_runtime::{DeviceDescription, execute::Spread};
-use kforge_verify::{Failure, Reason, Verdict};
+use kforge_verify::{ErrorNorms, Failure, Reason, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,9 @@ pub enum Result {
         comparisons: usize,
         /// Largest error by its bound.
         worst_ratio: f64,
+        /// Errors of the whole function; absent in results of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        errors: Option<ErrorNorms>,
         /// Seed of the inputs.
         seed: u64,
         /// How long one run takes.

@@ -110,6 +110,28 @@ impl Memory {
     }
 }
 
+/// The best verified plan that an archive has for a problem on a device; to be verified
+/// again. Where there is no archive, none is made; an unusable one stays as it is.
+pub fn known(
+    path: &Path,
+    problem: &Problem,
+    device: &DeviceDescription,
+) -> Result<Option<Plan>, ArchiveError> {
+    let options = Options {
+        create: false,
+        set_aside: false,
+        ..Options::default()
+    };
+    match Archive::open(path, &options) {
+        Ok(archive) => {
+            let best = archive.best(&Key::new(problem, device))?;
+            Ok(best.map(|entry| entry.attempt.plan))
+        }
+        Err(ArchiveError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The kernels of a candidate, as far as they are shader text.
 pub(crate) fn shaders(candidate: &Path) -> Vec<Shader> {
     let files = fs::read_dir(candidate.join("package/kernels"))

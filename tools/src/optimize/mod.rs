@@ -40,6 +40,7 @@ pub use check::{Checked, Checks, check_plan};
 pub use decide::{DecideError, Decision, Proposer, Stage};
 pub use emit::Emitted;
 pub use error::OptimizeError;
+pub use memory::known;
 pub(crate) use memory::shaders;
 pub use peer::{Peer, PeerError};
 pub use score::score;

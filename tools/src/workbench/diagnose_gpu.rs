@@ -12,7 +12,15 @@ use serde_json::{Value, json};
 
 use super::Failure;
 
+/// Describe a GPU and run a smoke test on it
+///
+/// A matmul of 64x64x128 is held against the same product in f64, element by element.
+///
+/// Examples:
+///   kforge diagnose-gpu
+///   kforge diagnose-gpu --device vulkan --json
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Which GPU: auto, vulkan, metal, dx12 or gl
     #[arg(long, value_name = "API", default_value_t = DeviceChoice::Auto, value_parser = gpu)]

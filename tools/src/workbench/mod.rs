@@ -6,6 +6,8 @@
 #[cfg(feature = "mlir")]
 mod archive;
 #[cfg(feature = "mlir")]
+mod benchmark;
+#[cfg(feature = "mlir")]
 mod candidates;
 #[cfg(feature = "mlir")]
 mod chosen;
@@ -16,6 +18,7 @@ mod compile_transformer;
 #[cfg(feature = "mlir")]
 mod device;
 mod diagnose_gpu;
+mod doctor;
 #[cfg(feature = "mlir")]
 mod emit_mlir;
 #[cfg(feature = "mlir")]
@@ -28,6 +31,7 @@ mod optimize;
 mod optimize_ir;
 #[cfg(feature = "mlir")]
 mod optimize_with_llm;
+mod pages;
 #[cfg(feature = "mlir")]
 mod progress;
 mod reference;
@@ -47,7 +51,7 @@ use std::{io::Write, process::ExitCode};
 #[cfg(feature = "mlir")]
 use crate::optimize::OptimizeError;
 use clap::{
-    Parser, Subcommand,
+    CommandFactory, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use kforge_runtime::{DeviceChoice, DeviceError, RunError, device::Target};
@@ -64,7 +68,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Describe a GPU and run a smoke test on it
     DiagnoseGpu(diagnose_gpu::Arguments),
     #[cfg(feature = "mlir")]
     CompileTransformer(Box<compile_transformer::Arguments>),
@@ -84,6 +87,13 @@ enum Command {
     ShowPasses(show_passes::Arguments),
     #[cfg(feature = "mlir")]
     Report(report::Arguments),
+    #[cfg(feature = "mlir")]
+    BenchmarkMatmul(Box<benchmark::matmul::Arguments>),
+    #[cfg(feature = "mlir")]
+    BenchmarkSuite(benchmark::suite::Arguments),
+    Doctor(doctor::Arguments),
+    Completions(pages::Completions),
+    Man(pages::Man),
     /// Print what generated pages are made of
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -108,7 +118,6 @@ enum Failure {
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     /// A file that cannot be written.
-    #[cfg(feature = "mlir")]
     #[error("cannot write '{path}': {source}")]
     Write {
         path: std::path::PathBuf,
@@ -218,6 +227,13 @@ pub fn main() -> ExitCode {
         Command::ShowPasses(arguments) => show_passes::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::Report(arguments) => report::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::BenchmarkMatmul(arguments) => benchmark::matmul::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::BenchmarkSuite(arguments) => benchmark::suite::run(&arguments, target),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => pages::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => pages::man(&arguments, Arguments::command()),
         Command::Reference(arguments) => reference::run(&arguments),
     };
     match outcome {
@@ -226,6 +242,50 @@ pub fn main() -> ExitCode {
             // Nobody is left to tell if standard error is closed, too.
             let _ = writeln!(std::io::stderr(), "error: {failure}");
             ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those that print no report: a module or a page, in the form that is asked for.
+    const NO_REPORT: [&str; 4] = ["emit-mlir", "report", "completions", "man"];
+
+    fn subcommands() -> Vec<clap::Command> {
+        let program = Arguments::command();
+        let shown = program.get_subcommands().filter(|it| !it.is_hide_set());
+        shown.cloned().collect()
+    }
+
+    #[test]
+    fn every_subcommand_has_two_examples_that_parse() {
+        for command in subcommands() {
+            let name = command.get_name();
+            let help = command.get_long_about().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+            let examples: Vec<&str> = examples.lines().map(str::trim).collect();
+            assert!(examples.len() >= 2, "{name} has no two examples:\n{help}");
+            for part in examples.iter().flat_map(|line| line.split(" && ")) {
+                let words = part.split_whitespace().take_while(|word| *word != ">");
+                let words: Vec<&str> = words.collect();
+                if words[0] != "kforge" {
+                    continue;
+                }
+                let parsed = Arguments::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{part}: {}", parsed.err().unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_subcommand_that_reports_has_json() {
+        for command in subcommands() {
+            let has_json = command.get_arguments().any(|it| it.get_id() == "json");
+            let name = command.get_name();
+            assert_ne!(has_json, NO_REPORT.contains(&name), "{name}");
         }
     }
 }

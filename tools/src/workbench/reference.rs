@@ -26,6 +26,9 @@ enum About {
     /// The JSON schema of an audit
     #[cfg(feature = "mlir")]
     Audit,
+    /// The JSON schema of a suite of benchmarks
+    #[cfg(feature = "mlir")]
+    Benchmark,
     /// Passes and pipelines with options, defaults and statistics, as Markdown
     #[cfg(feature = "mlir")]
     Passes,
@@ -38,6 +41,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         About::Plan => kforge_planner::plan::schema(),
         #[cfg(feature = "mlir")]
         About::Audit => crate::optimize::audit_schema(),
+        #[cfg(feature = "mlir")]
+        About::Benchmark => crate::benchmark::schema(),
         #[cfg(feature = "mlir")]
         About::Passes => passes::page(),
     };

@@ -15,6 +15,10 @@ use super::Failure;
 ///
 /// Tuned values are those that searches try; a plan may state others that fit the op
 /// and the device.
+///
+/// Examples:
+///   kforge show-passes
+///   kforge show-passes --json
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {

@@ -3,7 +3,8 @@
 //! - dialect.md, by mlir-tblgen from KForgeOps.td;
 //! - passes.md, from the table of passes and the headers of their files;
 //! - manifest.schema.json, from the types of the package format;
-//! - plan.schema.json and audit.schema.json, from the types of those formats.
+//! - plan.schema.json and audit.schema.json, from the types of those formats;
+//! - benchmark.schema.json, from the types of what `kforge benchmark-suite` writes.
 //!
 //! The pages are tracked, so that they can be read without LLVM; `cargo xtask
 //! test` fails when they no longer say what their sources say.
@@ -73,6 +74,10 @@ fn pages(llvm: &Llvm) -> Result<Vec<(PathBuf, String)>> {
         ),
         (folder.join("plan.schema.json"), workbench("plan")? + "\n"),
         (folder.join("audit.schema.json"), workbench("audit")? + "\n"),
+        (
+            folder.join("benchmark.schema.json"),
+            workbench("benchmark")? + "\n",
+        ),
     ])
 }
 

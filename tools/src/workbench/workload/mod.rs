@@ -108,7 +108,7 @@ pub(super) fn stem(file: &Path) -> String {
 /// Sizes that a command line may state.
 const SIZES: RangeInclusive<u64> = 1..=1 << 20;
 
-fn size() -> RangedU64ValueParser<u64> {
+pub(super) fn size() -> RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(SIZES)
 }
 
