@@ -50,6 +50,8 @@ pub struct Device {
     pub target: Target,
     /// Its name, for reports.
     pub name: String,
+    /// How it is built, one of [`Device::KINDS`].
+    pub kind: String,
     /// Workgroup memory, in bytes.
     pub workgroup_memory: u64,
     /// Invocations of one workgroup.
@@ -71,7 +73,8 @@ pub struct Device {
     pub l1: u64,
     /// Bytes of a CPU's L2 cache.
     pub l2: u64,
-    /// Cores of a CPU.
+    /// Compute units that run workgroups side by side: a GPU's multiprocessors or
+    /// cores, a CPU's threads; 0 where it is not known.
     pub cores: u64,
 }
 
@@ -80,6 +83,7 @@ impl Default for Device {
         Self {
             target: Target::Gpu,
             name: "webgpu".into(),
+            kind: Self::KINDS[0].into(),
             workgroup_memory: 16384,
             invocations: 256,
             storage_buffers: 8,
@@ -90,12 +94,22 @@ impl Default for Device {
             simd_bits: 128,
             l1: 32 << 10,
             l2: 256 << 10,
-            cores: 1,
+            cores: 0,
         }
     }
 }
 
 impl Device {
+    /// How devices are built, in the words of device descriptions.
+    pub const KINDS: &'static [&'static str] = &[
+        "other",
+        "discrete",
+        "integrated",
+        "virtual",
+        "software",
+        "processor",
+    ];
+
     /// The device attached to `module`, or the default.
     pub fn of(module: OperationRef) -> Self {
         let attached = module
@@ -121,6 +135,9 @@ impl Device {
         if let Some(name) = text("name") {
             device.name = name.into();
         }
+        if let Some(kind) = text("kind") {
+            device.kind = kind.into();
+        }
         device.features = list("features");
         device.matrix_shapes = list("matrix-shapes");
         for (key, field) in device.integers_mut() {
@@ -141,6 +158,7 @@ impl Device {
         let mut entries = vec![
             ("target", text(self.target.as_str())),
             ("name", text(&self.name)),
+            ("kind", text(&self.kind)),
             ("features", text(&self.features.join("+"))),
             ("matrix-shapes", text(&self.matrix_shapes.join("+"))),
         ];
@@ -183,9 +201,19 @@ impl Device {
         }
     }
 
+    /// Whether it is a GPU that a processor emulates.
+    pub fn is_software(&self) -> bool {
+        self.kind == "software"
+    }
+
     /// Whether the device has `feature`.
     pub fn has(&self, feature: &str) -> bool {
         self.features.iter().any(|present| present == feature)
+    }
+
+    /// The least value of the integer limit called `name`: 0 where it may be unknown.
+    pub fn least(name: &str) -> i64 {
+        i64::from(!["subgroup-size", "cores"].contains(&name))
     }
 
     /// The integer limits with the names that options and the attribute use.

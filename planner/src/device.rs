@@ -9,6 +9,7 @@ pub fn limits(device: &DeviceDescription) -> Knobs {
     let mut knobs = Knobs::new();
     let mut text = |name: &str, value: String| knobs.insert(name.to_owned(), Knob::Name(value));
     text("name", one_word(&device.name));
+    text("kind", device.kind.as_str().to_owned());
     text("features", device.features.join("+"));
     let shapes = device.matrix_shapes.iter();
     let shapes: Vec<String> = shapes
@@ -24,6 +25,7 @@ pub fn limits(device: &DeviceDescription) -> Knobs {
         "subgroup-size",
         if fixed { device.subgroup_min.into() } else { 0 },
     );
+    number("cores", device.cores.into());
     match device.target {
         Target::Gpu => {
             number("workgroup-memory", device.workgroup_memory.into());
@@ -33,7 +35,6 @@ pub fn limits(device: &DeviceDescription) -> Knobs {
         }
         Target::Cpu => {
             number("simd-bits", device.simd_bits.max(1).into());
-            number("cores", device.cores.max(1).into());
             for (level, name) in [(1, "l1"), (2, "l2")] {
                 if let Some(cache) = device.caches.iter().find(|cache| cache.level == level) {
                     number(name, cache.bytes.max(1));

@@ -56,6 +56,9 @@ impl AttentionSchedule {
     }
 
     /// A schedule that fits, where the head sizes allow one.
+    ///
+    /// A software device gets shorter blocks of keys: on lavapipe 8 heads of 128x64 take
+    /// 6.5 ms with 4 and 8.7 ms with 16 (2026-11-21).
     pub fn guess(
         queries: u64,
         head: u64,
@@ -68,7 +71,10 @@ impl AttentionSchedule {
                 .min(32)
                 .min(device.max_invocations())
                 .max(1),
-            ..Self::default()
+            block_kv: match device.is_software() {
+                true => 4,
+                false => Self::default().block_kv,
+            },
         };
         while schedule.block_kv > 1
             && schedule.workgroup_bytes(head, value_head, element) > device.tile_memory()

@@ -1,10 +1,7 @@
 //! The knobs of a matmul kernel, what they must satisfy, and a first guess.
 
-use super::{Unfit, divides, schedule, vector_width, within};
-use crate::{
-    Element, MatmulSignature,
-    device::{Device, Target},
-};
+use super::{Unfit, choose_tiles, divides, schedule, vector_width, within};
+use crate::{Element, MatmulSignature, device::Device};
 
 schedule! {
     /// How a `kforge.matmul` becomes a kernel.
@@ -165,98 +162,16 @@ impl MatmulSchedule {
         }
     }
 
-    /// A schedule that fits every problem and device: the first of the known
-    /// good ones that does, from large tiles for large results down to small.
+    /// The schedule of the least cost that fits; every problem and device has one.
     pub fn guess(problem: &MatmulProblem, device: &Device) -> Self {
-        let candidates = match device.target {
-            Target::Gpu => Self::gpu_candidates(problem),
-            Target::Cpu => Self::cpu_candidates(problem, device),
-        };
-        let fits = |schedule: &Self| schedule.check(problem, device).is_ok();
-        candidates.into_iter().find(fits).unwrap_or(Self {
-            tile_m: 1,
-            tile_n: 1,
-            tile_k: 1,
-            thread_m: 1,
-            thread_n: 1,
-            vector_width: 1,
-            ..Self::default()
-        })
-    }
-
-    /// From large tiles, which reuse most, down to small ones, of which there are
-    /// enough to fill a device. The order and the numbers of workgroups that each
-    /// needs are measured on an H200 (docs/performance.md, 2026-11-21).
-    fn gpu_candidates(problem: &MatmulProblem) -> Vec<Self> {
-        let schedule = |[tile_m, tile_n, tile_k]: [i64; 3], [thread_m, thread_n]: [i64; 2]| Self {
-            tile_m,
-            tile_n,
-            tile_k,
-            thread_m,
-            thread_n,
-            stages: 2,
-            ..Self::default()
-        };
-        let grouped = |schedule: Self| Self {
-            group_m: 8,
-            ..schedule
-        };
-        let one_stage = |schedule: Self| Self {
-            stages: 1,
-            ..schedule
-        };
-        let quad = schedule([64, 64, 16], [4, 4]);
-        let candidates = [
-            (128, grouped(schedule([256, 128, 8], [16, 8]))),
-            (256, grouped(schedule([128, 128, 16], [8, 8]))),
-            (256, grouped(schedule([128, 128, 8], [8, 8]))),
-            (128, quad),
-            (128, one_stage(quad)),
-            (128, schedule([32, 64, 16], [4, 4])),
-            (256, schedule([32, 32, 16], [4, 4])),
-            (0, schedule([16, 16, 16], [2, 4])),
-            (0, one_stage(schedule([8, 16, 8], [2, 4]))),
-            (0, one_stage(schedule([4, 8, 4], [1, 4]))),
-            (0, one_stage(schedule([1, 4, 4], [1, 4]))),
-        ];
-        let useful = |(fewest, schedule): &(u64, Self)| {
-            let (tile_m, tile_n) = (schedule.tile_m as u64, schedule.tile_n as u64);
-            let rows = problem.m.next_multiple_of(16);
-            let columns = problem.n.next_multiple_of(16);
-            let tiles = (problem.m.div_ceil(tile_m)).saturating_mul(problem.n.div_ceil(tile_n));
-            tile_m <= rows && tile_n <= columns && tiles.saturating_mul(problem.batch) >= *fewest
-        };
-        let useful = candidates.into_iter().filter(useful);
-        useful.map(|(_, schedule)| schedule).collect()
-    }
-
-    /// One invocation per workgroup: the tile is what the registers hold.
-    fn cpu_candidates(problem: &MatmulProblem, device: &Device) -> Vec<Self> {
-        // A width that divides both keeps every access whole.
-        let mut width = device.max_vector();
-        while !problem.n.is_multiple_of(width as u64) || !problem.k.is_multiple_of(width as u64) {
-            width /= 2;
-        }
-        let columns = (2 * width).max(8);
-        [(8, columns, 64), (4, columns, 16)]
-            .into_iter()
-            .map(|(rows, columns, tile_k)| Self {
-                tile_m: rows,
-                tile_n: columns,
-                thread_m: rows,
-                thread_n: columns,
-                tile_k,
-                vector_width: width,
-                unroll: width,
-                ..Self::default()
-            })
-            .collect()
+        choose_tiles::choose(problem, device)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Target;
 
     fn problem() -> MatmulProblem {
         MatmulProblem {
@@ -328,35 +243,6 @@ mod tests {
             reasons[0].contains("1024 invocations, the device 'webgpu' has 256"),
             "{reasons:?}"
         );
-    }
-
-    #[test]
-    fn guesses_fill_the_device() {
-        let large = Device {
-            workgroup_memory: 49152,
-            invocations: 1024,
-            ..Device::default()
-        };
-        let tile = |device: &Device, m, n, batch| {
-            let problem = MatmulProblem {
-                batch,
-                m,
-                n,
-                k: 384,
-                element: Element::F32,
-            };
-            let schedule = MatmulSchedule::guess(&problem, device);
-            (schedule.tile_m, schedule.tile_n)
-        };
-        assert_eq!(tile(&large, 4096, 4096, 1), (256, 128));
-        assert_eq!(tile(&large, 2048, 2048, 1), (256, 128));
-        assert_eq!(tile(&large, 1024, 1024, 1), (64, 64));
-        assert_eq!(tile(&large, 512, 512, 1), (32, 64));
-        assert_eq!(tile(&large, 128, 384, 1), (16, 16));
-        // Enough of them in the batch.
-        assert_eq!(tile(&large, 128, 384, 12), (64, 64));
-        // 16 KiB hold no two stages of 64x64 tiles.
-        assert_eq!(tile(&Device::default(), 4096, 4096, 1), (64, 64));
     }
 
     #[test]

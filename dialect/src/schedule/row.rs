@@ -12,6 +12,11 @@ schedule! {
     }
 }
 
+/// Accesses of one invocation per block: what its registers hold.
+const MAX_ACCESSES: i64 = 32;
+/// Invocations that fill a register of the processor behind a software device.
+const SOFTWARE_LANES: i64 = 8;
+
 impl RowSchedule {
     /// Every relation that does not hold, in one list.
     pub fn check(&self, device: &Device) -> Result<(), Vec<Unfit>> {
@@ -33,9 +38,9 @@ impl RowSchedule {
         if unfit.is_empty() {
             let step = self.workgroup_size * self.vector_width;
             let per_invocation = (self.block_size as u64).div_ceil(step as u64);
-            if per_invocation > 32 {
+            if per_invocation > MAX_ACCESSES as u64 {
                 unfit.push(Unfit(format!(
-                    "block-size {} is {per_invocation} accesses of {} invocations x vector-width {}, the limit is 32",
+                    "block-size {} is {per_invocation} accesses of {} invocations x vector-width {}, the limit is {MAX_ACCESSES}",
                     self.block_size, self.workgroup_size, self.vector_width
                 )));
             }
@@ -44,15 +49,23 @@ impl RowSchedule {
     }
 
     /// A schedule that fits rows of `n` elements on every device.
+    ///
+    /// A software device gets one register of lanes per workgroup, since there barriers
+    /// cost and nothing waits: on lavapipe softmax 512x512 takes 0.47 ms with 8
+    /// invocations and 1.6 ms with 128 (2026-11-21).
     pub fn guess(n: u64, device: &Device) -> Self {
         let vector_width = if n.is_multiple_of(4) { 4 } else { 1 };
-        let wanted = (n as i64 / vector_width).clamp(1, 256);
+        let (most, accesses) = match device.is_software() {
+            true => (SOFTWARE_LANES, MAX_ACCESSES),
+            false => (256, 8),
+        };
+        let wanted = (n as i64 / vector_width).clamp(1, most);
         let most = device.max_invocations().max(1);
         let mut workgroup_size = 1;
         while workgroup_size * 2 <= most && workgroup_size < wanted {
             workgroup_size *= 2;
         }
-        let block_size = (workgroup_size * vector_width * 8).min((n as i64).max(1));
+        let block_size = (workgroup_size * vector_width * accesses).min((n as i64).max(1));
         Self {
             workgroup_size,
             block_size,
@@ -75,6 +88,20 @@ mod tests {
             for n in [1, 2, 31, 384, 1000, 65536] {
                 assert_eq!(RowSchedule::guess(n, &device).check(&device), Ok(()));
             }
+        }
+    }
+
+    #[test]
+    fn software_gets_one_register_of_invocations() {
+        let device = Device {
+            kind: "software".into(),
+            invocations: 1024,
+            ..Device::default()
+        };
+        for n in [1, 31, 512, 65536] {
+            let schedule = RowSchedule::guess(n, &device);
+            assert!(schedule.workgroup_size <= 8, "{schedule:?}");
+            assert_eq!(schedule.check(&device), Ok(()));
         }
     }
 

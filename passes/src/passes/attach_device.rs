@@ -12,7 +12,7 @@
 //! Ensures: `kforge.device` holds every option; later passes read target and
 //! limits from it alone.
 //! Does nothing when: never; an attached device is replaced.
-//! Limits: every limit is positive; the defaults are WebGPU's base limits.
+//! Limits: every limit is positive, cores and the subgroup size may be 0; the defaults are WebGPU's base limits.
 
 use kforge_dialect::{
     attributes,
@@ -36,6 +36,11 @@ pub const OPTIONS: &[OptionDef] = &[
         name: "name",
         description: "the device's name, without spaces, for reports",
         kind: OptionKind::Text("webgpu"),
+    },
+    OptionDef {
+        name: "kind",
+        description: "how the device is built",
+        kind: OptionKind::Choice(Device::KINDS),
     },
     OptionDef {
         name: "workgroup-memory",
@@ -89,8 +94,8 @@ pub const OPTIONS: &[OptionDef] = &[
     },
     OptionDef {
         name: "cores",
-        description: "cores of a CPU",
-        kind: OptionKind::Integer(1),
+        description: "compute units of a GPU, threads of a CPU; 0 where unknown",
+        kind: OptionKind::Integer(0),
     },
 ];
 
@@ -119,14 +124,14 @@ fn run<'c, 'a>(
     let mut device = Device {
         target: Target::parse(pass.choice("target")).unwrap_or(Target::Gpu),
         name: pass.text("name"),
+        kind: pass.choice("kind").into(),
         features: list("features"),
         matrix_shapes: list("matrix-shapes"),
         ..Device::default()
     };
     for (name, limit) in device.integers_mut() {
         let value = pass.integer(name);
-        // Only a subgroup size may be unknown.
-        let least = i64::from(name != "subgroup-size");
+        let least = Device::least(name);
         if value < least {
             let message = format!(
                 "{}: {name} is {value}, expected at least {least}",

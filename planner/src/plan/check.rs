@@ -97,6 +97,7 @@ pub(crate) fn device_of(plan: &Plan) -> Device {
         items.map(Into::into).collect()
     };
     device.name = text("name").unwrap_or(device.name);
+    device.kind = text("kind").unwrap_or(device.kind);
     device.features = list("features");
     device.matrix_shapes = list("matrix-shapes");
     for (name, limit) in device.integers_mut() {
@@ -143,14 +144,20 @@ impl Checker {
             };
             match (default, value) {
                 (Knob::Integer(_), Knob::Integer(value)) => {
-                    // Only a subgroup size may be unknown.
-                    let least = i64::from(name != "subgroup-size");
+                    let least = Device::least(name);
                     if !(least..=1 << 48).contains(value) {
                         let most = 1_i64 << 48;
                         self.refuse(
                             "device",
                             format!("{name} is {value}, expected {least} to {most}"),
                         );
+                    }
+                }
+                (Knob::Name(_), Knob::Name(text)) if name == "kind" => {
+                    if !Device::KINDS.contains(&text.as_str()) {
+                        let kinds = Device::KINDS.join(", ");
+                        let message = format!("kind is '{}', expected one of {kinds}", shown(text));
+                        self.refuse("device", message);
                     }
                 }
                 (Knob::Name(_), Knob::Name(text)) => self.word("device", name, text),

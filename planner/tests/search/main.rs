@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod budget;
+mod heuristic;
 mod planners;
+#[path = "../recorded/mod.rs"]
+mod recorded;
 mod schedules;
 mod simulated;
 
@@ -11,10 +14,7 @@ use kforge_planner::{
     Attempt, Outcome, Plan, Problem,
     problem::{OpShape, PlannedOp, Rows},
 };
-use kforge_runtime::{
-    DeviceDescription, Dtype,
-    device::{Cache, Target},
-};
+use kforge_runtime::{DeviceDescription, Dtype, device::Target};
 use proptest::prelude::*;
 
 /// A GPU with the given workgroup memory and invocations.
@@ -30,31 +30,11 @@ pub fn gpu(workgroup_memory: u32, invocations: u32) -> DeviceDescription {
     }
 }
 
-/// Large and small ones of both kinds.
+/// The recorded ones, WebGPU's base limits and one that is smaller than any.
 pub fn devices() -> Vec<DeviceDescription> {
-    let cpu = |simd_bits| DeviceDescription {
-        target: Target::Cpu,
-        simd_bits,
-        cores: 8,
-        caches: vec![
-            Cache {
-                level: 1,
-                bytes: 32768,
-            },
-            Cache {
-                level: 2,
-                bytes: 1 << 20,
-            },
-        ],
-        ..DeviceDescription::default()
-    };
-    vec![
-        DeviceDescription::default(),
-        gpu(49152, 1024),
-        gpu(4096, 32),
-        cpu(128),
-        cpu(512),
-    ]
+    let mut devices = recorded::devices();
+    devices.extend([DeviceDescription::default(), gpu(4096, 32)]);
+    devices
 }
 
 /// `m x n x k` in f32.

@@ -2,7 +2,7 @@
 
 use wgpu::{Adapter, CooperativeScalarType, DeviceType, Features};
 
-use super::{DeviceDescription, DeviceKind, Target};
+use super::{DeviceDescription, DeviceKind, Target, units};
 use crate::manifest::{Dtype, MatrixShape};
 
 /// Features this crate asks for where they exist, and their names.
@@ -69,6 +69,7 @@ pub(super) fn describe(adapter: &Adapter) -> DeviceDescription {
             .driver
             .contains("llvmpipe")
             .then_some(LAVAPIPE_LOOP_TRIPS),
+        cores: units::of(&info.name),
         name: info.name,
         driver: info.driver,
         driver_info: info.driver_info,

@@ -62,7 +62,8 @@ pub struct DeviceDescription {
     pub simd_bits: u32,
     /// CPU: caches of one core.
     pub caches: Vec<Cache>,
-    /// CPU: threads that run at once.
+    /// Compute units that run workgroups side by side: a GPU's multiprocessors or
+    /// cores, a CPU's threads; 0 where it is not known.
     pub cores: u32,
 }
 
@@ -94,6 +95,20 @@ pub enum DeviceKind {
     /// Not known.
     #[default]
     Other,
+}
+
+impl DeviceKind {
+    /// The word of JSON and of `kforge-attach-device`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discrete => "discrete",
+            Self::Integrated => "integrated",
+            Self::Virtual => "virtual",
+            Self::Software => "software",
+            Self::Processor => "processor",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// One cache of a core.

@@ -5,6 +5,7 @@ mod describe_cpu;
 mod describe_gpu;
 mod description;
 mod open;
+mod units;
 
 use thiserror::Error;
 

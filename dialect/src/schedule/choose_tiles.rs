@@ -1,0 +1,399 @@
+//! Which tiles a matmul gets when nobody chose: the candidate of the least cost that fits.
+//!
+//! The cost is the time of the compute unit (multiprocessor, GPU core, thread of a
+//! software device) with the most workgroups, in multiply-adds of its full rate:
+//!
+//! ```text
+//! tiles    = ceil(M / tile-m) * ceil(N / tile-n) * batch * split-k
+//! per-unit = ceil(tiles / units)               a last wave of one tile costs a whole one
+//! resident = workgroups that fit on a unit, by workgroup memory and invocations
+//! steps    = ceil(ceil(K / tile-k) / split-k)
+//! element  = 1 + thread * (1/thread-m + 1/thread-n) + tile * (1/tile-m + 1/tile-n)
+//! step     = per-unit * tile-m * tile-n * tile-k * element
+//!            + latency * ceil(per-unit / resident) * (2 with one stage, else 1)
+//! cost     = steps * step + (split-k > 1: reduction + (split-k + 1) * batch * M * N / units)
+//! ```
+//!
+//! `element` falls with arithmetic intensity: the first sum counts the reads of
+//! workgroup memory per multiply-add, the second those of buffers. Tiles that hang over
+//! the edge cost like whole ones, so that waste in M, N and K needs no term of its own.
+//!
+//! Of the two sets of constants the one for GPUs is fitted to the tables of
+//! docs/performance.md (H200, 2026-11-21) and keeps their order, the one for software
+//! devices to the processor time of schedules of 512x512x512 on lavapipe (2026-11-21).
+//!
+//! split-k is tried only where the best tiles without it leave half of the units idle:
+//! its second kernel and what it writes were measured to cost more elsewhere.
+//!
+//! Limits: registers, caches, clocks and transposed operands are not modelled.
+
+use super::{MatmulProblem, MatmulSchedule};
+use crate::device::{Device, Target};
+
+/// What a kind of device charges.
+struct Rates {
+    /// Compute units of a device that does not tell.
+    units: u64,
+    /// Multiply-adds that one read of workgroup memory costs.
+    thread: f64,
+    /// Multiply-adds that one read of a buffer into a tile costs.
+    tile: f64,
+    /// Multiply-adds lost while a step waits for its tiles.
+    latency: f64,
+    /// Multiply-adds lost to the second kernel of split-k.
+    reduction: f64,
+}
+
+/// One multiply-add is 6.7 ps on an H200's multiprocessor.
+const GPU: Rates = Rates {
+    units: 132,
+    thread: 0.8,
+    tile: 4.0,
+    latency: 28_000.0,
+    reduction: 1_500_000.0,
+};
+
+/// Invocations are lanes of a register and workgroups run one after the other: nothing
+/// waits, and what counts is work per barrier and per read.
+const SOFTWARE: Rates = Rates {
+    units: 8,
+    thread: 18.0,
+    tile: 45.0,
+    latency: 0.0,
+    reduction: 50_000.0,
+};
+
+/// Invocations that a unit is taken to hold. GPUs hold 1,024 to 3,072.
+const UNIT_INVOCATIONS: i64 = 2048;
+/// Workgroups of the largest workgroup memory that a unit is taken to hold.
+const UNIT_WORKGROUPS: i64 = 2;
+/// Shares of the contraction that are tried.
+const SPLITS: [i64; 4] = [1, 2, 4, 8];
+
+/// The schedule that costs least of those that fit; always one that does.
+pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule {
+    let fits = |schedule: &MatmulSchedule| schedule.check(problem, device).is_ok();
+    let found = match device.target {
+        Target::Cpu => cpu_candidates(problem, device).into_iter().find(fits),
+        Target::Gpu => {
+            let rates = if device.is_software() {
+                &SOFTWARE
+            } else {
+                &GPU
+            };
+            let fitting: Vec<_> = candidates(device).into_iter().filter(fits).collect();
+            let least = |all: Vec<MatmulSchedule>| {
+                let costs = all
+                    .into_iter()
+                    .map(|it| (cost(&it, problem, device, rates), it));
+                costs.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, it)| it)
+            };
+            let units = units(device, rates);
+            let idle = |it: &MatmulSchedule| tiles(it, problem).saturating_mul(2) <= units;
+            let whole = least(fitting.clone());
+            match whole.filter(idle) {
+                None => whole,
+                Some(_) => least(
+                    fitting
+                        .into_iter()
+                        .flat_map(|it| splits(it, problem))
+                        .collect(),
+                ),
+            }
+        }
+    };
+    found.unwrap_or(MatmulSchedule {
+        tile_m: 1,
+        tile_n: 1,
+        tile_k: 1,
+        thread_m: 1,
+        thread_n: 1,
+        vector_width: 1,
+        ..MatmulSchedule::default()
+    })
+}
+
+/// Large tiles reuse most, small ones fill a device; thin ones waste least on few rows.
+fn candidates(device: &Device) -> Vec<MatmulSchedule> {
+    let one = |[tile_m, tile_n, tile_k]: [i64; 3], [thread_m, thread_n]: [i64; 2]| MatmulSchedule {
+        tile_m,
+        tile_n,
+        tile_k,
+        thread_m,
+        thread_n,
+        ..MatmulSchedule::default()
+    };
+    let two = |tile, thread| MatmulSchedule {
+        stages: 2,
+        ..one(tile, thread)
+    };
+    let grouped = |schedule| MatmulSchedule {
+        group_m: 8,
+        ..schedule
+    };
+    let mut candidates = vec![
+        one([8, 16, 8], [2, 4]),
+        one([4, 8, 4], [1, 4]),
+        one([1, 4, 4], [1, 4]),
+    ];
+    if device.is_software() {
+        candidates.extend([
+            one([128, 128, 8], [16, 16]),
+            one([64, 64, 16], [16, 16]),
+            one([64, 64, 8], [8, 16]),
+            one([64, 64, 16], [8, 8]),
+            one([32, 64, 16], [8, 16]),
+            one([32, 32, 16], [8, 8]),
+            one([16, 64, 16], [8, 8]),
+            one([8, 64, 16], [8, 8]),
+            one([4, 64, 16], [4, 8]),
+            one([1, 64, 16], [1, 8]),
+        ]);
+    } else {
+        candidates.extend([
+            grouped(two([256, 128, 8], [16, 8])),
+            grouped(two([128, 128, 16], [8, 8])),
+            grouped(two([128, 128, 8], [8, 8])),
+            grouped(one([128, 64, 16], [8, 4])),
+            two([64, 64, 16], [4, 4]),
+            one([64, 64, 16], [4, 4]),
+            two([32, 64, 16], [4, 4]),
+            two([32, 32, 16], [4, 4]),
+            two([16, 16, 16], [2, 4]),
+            two([4, 64, 16], [1, 4]),
+        ]);
+    }
+    candidates
+}
+
+/// A schedule, whole and with a split contraction.
+fn splits(
+    schedule: MatmulSchedule,
+    problem: &MatmulProblem,
+) -> impl Iterator<Item = MatmulSchedule> {
+    // Parts beyond the tiles of K would be empty.
+    let most = problem.k.div_ceil(schedule.tile_k as u64).max(1);
+    let splits = SPLITS.into_iter().filter(move |it| *it as u64 <= most);
+    splits.map(move |split_k| MatmulSchedule {
+        split_k,
+        ..schedule
+    })
+}
+
+fn units(device: &Device, rates: &Rates) -> u64 {
+    match device.cores {
+        0 => rates.units,
+        cores => cores,
+    }
+}
+
+/// Tiles of the result, those of every batch.
+fn tiles(schedule: &MatmulSchedule, problem: &MatmulProblem) -> u64 {
+    let rows = problem.m.div_ceil(schedule.tile_m as u64);
+    let columns = problem.n.div_ceil(schedule.tile_n as u64);
+    rows.saturating_mul(columns).saturating_mul(problem.batch)
+}
+
+/// Workgroups of a schedule that a unit holds at once.
+fn resident(schedule: &MatmulSchedule, problem: &MatmulProblem, device: &Device) -> u64 {
+    let memory = UNIT_WORKGROUPS * device.tile_memory();
+    let by_memory = memory / schedule.workgroup_bytes(problem.element).max(1);
+    let by_invocations = UNIT_INVOCATIONS / schedule.invocations();
+    by_memory.min(by_invocations).max(1) as u64
+}
+
+/// The formula above.
+fn cost(schedule: &MatmulSchedule, problem: &MatmulProblem, device: &Device, rates: &Rates) -> f64 {
+    let units = units(device, rates);
+    let split_k = schedule.split_k as u64;
+    let workgroups = tiles(schedule, problem).saturating_mul(split_k);
+    let per_unit = workgroups.div_ceil(units);
+    let rounds = per_unit.div_ceil(resident(schedule, problem, device));
+    let steps = problem.k.div_ceil(schedule.tile_k as u64).div_ceil(split_k);
+    let share = |a: i64, b: i64| 1.0 / a as f64 + 1.0 / b as f64;
+    let element = 1.0
+        + rates.thread * share(schedule.thread_m, schedule.thread_n)
+        + rates.tile * share(schedule.tile_m, schedule.tile_n);
+    let tile = (schedule.tile_m * schedule.tile_n * schedule.tile_k) as f64;
+    let waits = if schedule.stages == 1 { 2.0 } else { 1.0 };
+    let step = per_unit as f64 * tile * element + rates.latency * waits * rounds as f64;
+    let reduction = if split_k == 1 {
+        0.0
+    } else {
+        let results = problem.batch as f64 * problem.m as f64 * problem.n as f64;
+        rates.reduction + (split_k + 1) as f64 * results / units as f64
+    };
+    steps as f64 * step + reduction
+}
+
+/// One invocation per workgroup: the tile is what the registers hold.
+fn cpu_candidates(problem: &MatmulProblem, device: &Device) -> Vec<MatmulSchedule> {
+    // A width that divides both keeps every access whole.
+    let mut width = device.max_vector();
+    while !problem.n.is_multiple_of(width as u64) || !problem.k.is_multiple_of(width as u64) {
+        width /= 2;
+    }
+    let columns = (2 * width).max(8);
+    [(8, columns, 64), (4, columns, 16)]
+        .into_iter()
+        .map(|(rows, columns, tile_k)| MatmulSchedule {
+            tile_m: rows,
+            tile_n: columns,
+            thread_m: rows,
+            thread_n: columns,
+            tile_k,
+            vector_width: width,
+            unroll: width,
+            ..MatmulSchedule::default()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Element;
+
+    fn problem(m: u64, n: u64, k: u64) -> MatmulProblem {
+        MatmulProblem {
+            batch: 1,
+            m,
+            n,
+            k,
+            element: Element::F32,
+        }
+    }
+
+    fn h200() -> Device {
+        Device {
+            workgroup_memory: 49152,
+            invocations: 1024,
+            cores: 132,
+            ..Device::default()
+        }
+    }
+
+    fn software(cores: u64) -> Device {
+        Device {
+            kind: "software".into(),
+            workgroup_memory: 32768,
+            invocations: 1024,
+            cores,
+            ..Device::default()
+        }
+    }
+
+    fn tile(problem: MatmulProblem, device: &Device) -> (i64, i64) {
+        let schedule = choose(&problem, device);
+        (schedule.tile_m, schedule.tile_n)
+    }
+
+    fn cost_of(schedule: &MatmulSchedule, problem: &MatmulProblem, device: &Device) -> f64 {
+        cost(schedule, problem, device, &GPU)
+    }
+
+    #[test]
+    fn an_h200_keeps_what_was_measured_best() {
+        let unknown = Device { cores: 0, ..h200() };
+        for device in [h200(), unknown] {
+            for ((m, n, k), best) in [
+                ((4096, 4096, 4096), (256, 128)),
+                ((2048, 2048, 2048), (256, 128)),
+                ((1024, 1024, 1024), (64, 64)),
+                ((512, 512, 1024), (32, 64)),
+                ((128, 384, 384), (16, 16)),
+                ((128, 1536, 384), (16, 16)),
+                ((128, 384, 1536), (16, 16)),
+            ] {
+                let chosen = choose(&problem(m, n, k), &device);
+                assert_eq!((chosen.tile_m, chosen.tile_n), best, "{m}x{n}x{k}");
+                assert_eq!((chosen.stages, chosen.split_k), (2, 1), "{m}x{n}x{k}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_tile_over_a_wave_changes_the_tiles() {
+        // 7 x 19 tiles of 256x128 on 132 units: 133, so that one unit does two.
+        let (over, device) = (problem(7 * 256, 19 * 128, 4096), h200());
+        let large = choose(&problem(4096, 4096, 4096), &device);
+        assert_eq!(tiles(&large, &over), 133);
+        let chosen = choose(&over, &device);
+        assert_ne!(chosen.tile_m, large.tile_m);
+        let useful = |schedule: &MatmulSchedule| {
+            let waves = tiles(schedule, &over) as f64 / 132.0;
+            waves / waves.ceil()
+        };
+        assert!(useful(&large) < 0.51, "{}", useful(&large));
+        assert!(useful(&chosen) > 0.8, "{chosen:?} {}", useful(&chosen));
+        // On 133 units the same tiles are one whole wave.
+        let more = Device {
+            cores: 133,
+            ..h200()
+        };
+        assert_eq!(tile(over, &more), (256, 128));
+    }
+
+    #[test]
+    fn few_tiles_share_a_long_contraction() {
+        for (m, n) in [(16, 128), (64, 64), (1, 256)] {
+            let long = choose(&problem(m, n, 16384), &h200());
+            assert!(long.split_k > 1, "{m}x{n}: {long:?}");
+            let short = choose(&problem(m, n, 64), &h200());
+            assert_eq!(short.split_k, 1, "{m}x{n}: {short:?}");
+        }
+        // Enough tiles: the second kernel would only cost.
+        assert_eq!(choose(&problem(4096, 4096, 16384), &h200()).split_k, 1);
+    }
+
+    #[test]
+    fn thin_products_get_thin_tiles() {
+        for device in [h200(), software(2)] {
+            for m in 1..=16 {
+                let chosen = choose(&problem(m, 4096, 4096), &device);
+                assert!(chosen.tile_m <= 16, "{m}: {chosen:?}");
+            }
+            assert!(choose(&problem(1, 4096, 4096), &device).tile_m <= 4);
+        }
+    }
+
+    #[test]
+    fn a_tail_costs_like_a_whole_tile() {
+        let device = h200();
+        let quad = MatmulSchedule::default();
+        let cost = |m, n, k| cost_of(&quad, &problem(m, n, k), &device);
+        for tail in 1..64 {
+            // 133 x 1 tiles: any tail of M or N is one tile more on some unit.
+            assert_eq!(cost(132 * 64 + tail, 64, 64), cost(133 * 64, 64, 64));
+            assert_eq!(cost(64, 132 * 64 + tail, 64), cost(64, 133 * 64, 64));
+        }
+        for tail in 1..16 {
+            assert_eq!(cost(64, 64, 64 + tail), cost(64, 64, 80));
+            assert!(cost(64, 64, 64 + tail) > cost(64, 64, 64));
+        }
+    }
+
+    #[test]
+    fn software_gets_work_per_invocation() {
+        // lavapipe, 2 threads: 10 ms against 32 ms with the tiles for GPUs.
+        let chosen = choose(&problem(512, 512, 512), &software(2));
+        assert!(chosen.thread_m * chosen.thread_n >= 128, "{chosen:?}");
+        assert_eq!(chosen.stages, 1);
+    }
+
+    #[test]
+    fn small_workgroups_limit_what_is_resident() {
+        let (problem, device) = (problem(512, 512, 512), h200());
+        let quad = MatmulSchedule::default();
+        let half = Device {
+            workgroup_memory: device.workgroup_memory / 2,
+            ..h200()
+        };
+        assert!(resident(&quad, &problem, &half) < resident(&quad, &problem, &device));
+        let crowded = Device { cores: 1, ..device };
+        assert!(
+            cost_of(&quad, &problem, &Device { cores: 1, ..half })
+                > cost_of(&quad, &problem, &crowded)
+        );
+    }
+}
