@@ -15,7 +15,8 @@ use crate::{gpu, matmul, op, problem, refused, verified};
 const MOST: usize = 240;
 /// Candidates per proposal.
 const BATCH: usize = 6;
-const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+/// Five were too few: the draws follow the plans' text, and with it the medians moved.
+const SEEDS: [u64; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
 /// A device small enough to look at every plan.
 fn device() -> DeviceDescription {
