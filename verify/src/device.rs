@@ -1,6 +1,6 @@
 //! Comparisons (2) and (3): one entry on the device against its program.
 
-use kforge_oracle::{Values, generate};
+use kforge_oracle::Values;
 use kforge_runtime::{Device, ExecOptions, manifest::Step};
 
 use crate::{
@@ -90,7 +90,7 @@ fn check_case(
     options: &Options,
     verdict: &mut Verdict,
 ) -> Result<bool, Refusal> {
-    let inputs = || generate(&subject.program, values, seed).map_err(Refusal::failed);
+    let inputs = || options.references.generate(&subject.program, values, seed);
     let arrays = inputs()?;
     let [outputs, others] = pair.run(bind(subject, &arrays)?)?;
     let expected = Expected::new(&subject.program, &arrays, seed, options)?;

@@ -64,7 +64,7 @@ impl<'p> Expected<'p> {
     pub fn hold(
         &self,
         outputs: &[HostTensor],
-        inputs: &dyn Fn() -> Result<Vec<Array>, Refusal>,
+        inputs: &dyn Fn() -> Result<Arc<[Array]>, Refusal>,
         options: &Options,
     ) -> Result<Vec<Held>, Refusal> {
         if outputs.len() != self.program.outputs.len() {
@@ -105,7 +105,7 @@ impl<'p> Expected<'p> {
     /// The program as a plain kernel computes it; `None` where that takes too long.
     fn yardstick(
         &self,
-        inputs: &dyn Fn() -> Result<Vec<Array>, Refusal>,
+        inputs: &dyn Fn() -> Result<Arc<[Array]>, Refusal>,
     ) -> Result<Option<&Plain>, Refusal> {
         if self.plain.get().is_none() {
             let limits = EvalOptions {

@@ -1,21 +1,23 @@
-//! References that were evaluated before.
+//! Inputs and references that were made before.
 //!
 //! Many plans of one problem are held against the same programs on the same inputs; each is
-//! evaluated once. The key is a hash of the program and of every input value, so that what
-//! is found was made of exactly these. Keeps at most 256 MiB; what does not fit is evaluated
-//! again.
+//! generated and evaluated once. The key of inputs is what they are a function of: program,
+//! kind of values and seed. That of a reference is a hash of the program and of every input
+//! value, so that what is found was made of exactly these. Keeps at most 256 MiB of each;
+//! what does not fit is made again.
 
 use std::{
     collections::HashMap,
     fmt,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use kforge_oracle::{Array, EvalOptions, Program, evaluate};
+use kforge_oracle::{Array, EvalOptions, Program, Values, evaluate, generate};
 
 use crate::{large, refusal::Refusal};
 
-/// Bytes of references that are kept.
+/// Bytes of references, and of inputs, that are kept.
 const MOST_BYTES: usize = 256 << 20;
 
 /// Kept references; clones share them.
@@ -24,11 +26,52 @@ pub struct References(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    outputs: HashMap<blake3::Hash, Arc<[Array]>>,
+    inputs: Arrays<(blake3::Hash, Values, u64)>,
+    outputs: Arrays<blake3::Hash>,
+}
+
+struct Arrays<K> {
+    found: HashMap<K, Arc<[Array]>>,
     bytes: usize,
 }
 
+impl<K> Default for Arrays<K> {
+    fn default() -> Self {
+        Self {
+            found: HashMap::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl<K: Eq + Hash> Arrays<K> {
+    fn keep(&mut self, key: K, arrays: &Arc<[Array]>) {
+        let bytes = arrays.iter().map(bytes).sum::<usize>();
+        if self.bytes.saturating_add(bytes) <= MOST_BYTES {
+            self.bytes += bytes;
+            self.found.insert(key, Arc::clone(arrays));
+        }
+    }
+}
+
 impl References {
+    /// Inputs of a kind for `program`.
+    pub(crate) fn generate(
+        &self,
+        program: &Program,
+        values: Values,
+        seed: u64,
+    ) -> Result<Arc<[Array]>, Refusal> {
+        let key = (key(program, &[]).map_err(Refusal::failed)?, values, seed);
+        if let Some(found) = self.kept(|kept| kept.inputs.found.get(&key).cloned()) {
+            return Ok(found);
+        }
+        let inputs = generate(program, values, seed).map_err(Refusal::failed)?;
+        let inputs: Arc<[Array]> = inputs.into();
+        self.kept(|kept| kept.inputs.keep(key, &inputs));
+        Ok(inputs)
+    }
+
     /// The outputs of `program` on `inputs`.
     pub(crate) fn evaluate(
         &self,
@@ -36,19 +79,13 @@ impl References {
         inputs: &[Array],
     ) -> Result<Arc<[Array]>, Refusal> {
         let key = key(program, inputs).map_err(Refusal::failed)?;
-        if let Some(found) = self.kept(|kept| kept.outputs.get(&key).cloned()) {
+        if let Some(found) = self.kept(|kept| kept.outputs.found.get(&key).cloned()) {
             return Ok(found);
         }
         let evaluation =
             evaluate(program, inputs, &EvalOptions::default()).map_err(Refusal::failed)?;
         let outputs: Arc<[Array]> = evaluation.outputs().into_iter().cloned().collect();
-        let bytes = outputs.iter().map(bytes).sum::<usize>();
-        self.kept(|kept| {
-            if kept.bytes.saturating_add(bytes) <= MOST_BYTES {
-                kept.bytes += bytes;
-                kept.outputs.insert(key, Arc::clone(&outputs));
-            }
-        });
+        self.kept(|kept| kept.outputs.keep(key, &outputs));
         Ok(outputs)
     }
 
@@ -60,7 +97,7 @@ impl References {
 
 impl fmt::Debug for References {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, bytes) = self.kept(|kept| (kept.outputs.len(), kept.bytes));
+        let (count, bytes) = self.kept(|kept| (kept.outputs.found.len(), kept.outputs.bytes));
         write!(f, "References({count}, {bytes} bytes)")
     }
 }
@@ -93,7 +130,7 @@ fn bytes(array: &Array) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use kforge_oracle::{BinaryKind, DType, Input, Op, TensorType, ValueId, Values, generate};
+    use kforge_oracle::{BinaryKind, DType, Input, Op, TensorType, ValueId};
 
     use super::*;
 
@@ -118,7 +155,9 @@ mod tests {
     fn the_same_inputs_are_evaluated_once_and_others_anew() {
         let references = References::default();
         let program = program(BinaryKind::Add);
-        let inputs = |seed| generate(&program, Values::Normal, seed).unwrap();
+        let inputs = |seed| references.generate(&program, Values::Normal, seed).unwrap();
+        assert!(Arc::ptr_eq(&inputs(0), &inputs(0)));
+        assert_ne!(inputs(0)[0].value, inputs(1)[0].value);
         let first = references.evaluate(&program, &inputs(0)).unwrap();
         let again = references.evaluate(&program, &inputs(0)).unwrap();
         assert!(Arc::ptr_eq(&first, &again));

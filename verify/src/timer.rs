@@ -6,9 +6,12 @@
 //! timed is checked once more. A time below what any device could reach is refused (`plausible.rs`).
 //! Where any of this fails there is no time at all.
 
-use std::{ops::ControlFlow, ops::Range};
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
-use kforge_oracle::{Array, Values, generate};
+use kforge_oracle::{Array, Values};
 use kforge_runtime::{
     Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, TimedRun,
     execute::{Repeats, Timing},
@@ -195,19 +198,22 @@ fn set_seed(number: usize, options: &Options) -> u64 {
 }
 
 /// The inputs of a set: its own arguments, everybody's weights.
-fn inputs(function: &Runnable, seed: u64, options: &Options) -> Result<Vec<Array>, Refusal> {
-    let make = |seed| generate(&function.program, Values::Normal, seed).map_err(Refusal::failed);
+fn inputs(function: &Runnable, seed: u64, options: &Options) -> Result<Arc<[Array]>, Refusal> {
+    let references = &options.references;
+    let make = |seed| references.generate(&function.program, Values::Normal, seed);
     let first = set_seed(0, options);
-    let mut arrays = make(seed)?;
-    let any_weight = (0..arrays.len()).any(|index| function.weight(index).is_some());
-    if seed != first && any_weight {
-        for (index, (array, weight)) in arrays.iter_mut().zip(make(first)?).enumerate() {
-            if function.weight(index).is_some() {
-                *array = weight;
-            }
-        }
+    let own = make(seed)?;
+    let any_weight = (0..own.len()).any(|index| function.weight(index).is_some());
+    if seed == first || !any_weight {
+        return Ok(own);
     }
-    Ok(arrays)
+    let weights = make(first)?;
+    let each = own.iter().zip(weights.iter()).enumerate();
+    let each = each.map(|(index, (own, weight))| match function.weight(index) {
+        Some(_) => weight.clone(),
+        None => own.clone(),
+    });
+    Ok(each.collect())
 }
 
 /// Checks one timed run.

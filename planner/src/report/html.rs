@@ -72,7 +72,13 @@ fn head(report: &Report) -> String {
             "plans",
             format!("{}, {} refused", report.attempts, report.refused),
         ),
-        fact("time", format!("{:.0} s", report.seconds)),
+        fact(
+            "time",
+            format!(
+                "{:.0} s, accepted in {:.0} s",
+                report.seconds, report.acceptance_seconds
+            ),
+        ),
     ];
     let verified = best.map_or_else(
         || "<p>No plan was accepted.</p>\n".to_owned(),

@@ -70,8 +70,11 @@ pub struct Run {
     /// The rule that ended the run; `None` if the user did.
     #[serde(default)]
     pub ended: Option<Ended>,
-    /// Wall-clock seconds.
+    /// Wall-clock seconds in which they were tried.
     pub seconds: f64,
+    /// Wall-clock seconds of the last comparison, with every case.
+    #[serde(default)]
+    pub acceptance_seconds: f64,
     /// Shortest and longest of an attempt's timed runs by its id, where known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spread: BTreeMap<String, Spread>,
@@ -123,8 +126,10 @@ pub struct Report {
     pub attempts: usize,
     /// Those that were refused.
     pub refused: usize,
-    /// Wall-clock seconds.
+    /// Wall-clock seconds in which they were tried.
     pub seconds: f64,
+    /// Wall-clock seconds of the last comparison, with every case.
+    pub acceptance_seconds: f64,
     /// Why the run ended, in a sentence.
     pub ended: String,
     /// Milliseconds of the default knobs.
@@ -168,6 +173,7 @@ impl Report {
                 .filter(|it| matches!(it.outcome, Outcome::Refused { .. }))
                 .count(),
             seconds: run.seconds,
+            acceptance_seconds: run.acceptance_seconds,
             ended: run
                 .ended
                 .map_or_else(|| "stopped by the user".into(), |it| it.to_string()),

@@ -19,7 +19,7 @@ const SETTINGS: usize = 10;
 /// The report as text, ending in a line break.
 pub fn text(report: &Report) -> String {
     let mut out = format!(
-        "{} on '{}' ({})\n{} plans in {:.0} s by {}, {} refused; ended: {}\n",
+        "{} on '{}' ({})\n{} plans in {:.0} s by {}, {} refused; ended: {}; accepted in {:.0} s\n",
         clean(&report.workload),
         clean(&report.device),
         clean(&report.backend),
@@ -28,6 +28,7 @@ pub fn text(report: &Report) -> String {
         clean(&report.planner),
         report.refused,
         clean(&report.ended),
+        report.acceptance_seconds,
     );
     let best = report.best.as_ref();
     let row = |name: &str, ms: Option<f64>, speedup: Option<f64>| {

@@ -63,6 +63,7 @@ pub fn run(attempts: Vec<Attempt>) -> Run {
         attempts,
         ended: None,
         seconds: 12.0,
+        acceptance_seconds: 3.0,
         spread: Default::default(),
         peer: None,
         sizes: Default::default(),

@@ -25,7 +25,7 @@ use kforge_runtime::DeviceChoice;
 use crate::{
     compile::{CompileError, Session, Source},
     measure::{self, Ask, Candidate, MeasuredResult, Refusal, Worker},
-    optimize::candidate,
+    optimize::{Cases, candidate},
 };
 
 /// One module under one plan.
@@ -105,7 +105,13 @@ pub fn measure(
             plan,
             ..
         } = case;
-        compiled.push(candidate(source, problem, plan, &folder, Level::Quick));
+        compiled.push(candidate(
+            source,
+            problem,
+            plan,
+            &folder,
+            Cases::Of(Level::Quick),
+        ));
     }
     let mut rounds = vec![Vec::new(); cases.len()];
     for round in 0..settings.rounds.max(1) {

@@ -1,5 +1,6 @@
-//! The last comparison: what was fastest, with every case, at every size, beside the
-//! default knobs.
+//! The last comparisons: the fastest few once more in turns with the default knobs, since
+//! one of them may have been lucky, then what is still fastest with every case, at every size,
+//! beside the default knobs.
 
 use std::path::Path;
 
@@ -7,13 +8,13 @@ use kforge_oracle::Level;
 use kforge_planner::{Attempt, Outcome, Plan, report::SizeTime};
 
 use super::{
-    Event, OptimizeError, Optimizer,
+    Cases, Event, OptimizeError, Optimizer,
     trial::{attempt, outcome, size_time, together},
 };
 use crate::measure::{Ask, MeasuredResult, Refusal, Worker};
 
-/// Plans that are tried for acceptance; those behind them were slower.
-const MOST: usize = 8;
+/// Plans that are timed once more; those behind them were slower.
+const MOST: usize = 4;
 
 /// The default knobs and the accepted plan, from one comparison.
 pub(super) struct Accepted {
@@ -43,8 +44,9 @@ impl Optimizer {
         let faster = |it: &&Attempt| speedup(it) > speedup(&attempts[0]);
         let mut order: Vec<&Attempt> = attempts.iter().filter(faster).collect();
         order.sort_by(|a, b| speedup(b).total_cmp(&speedup(a)));
-        for candidate in order.into_iter().take(MOST) {
-            let plans = self.at_sizes(&candidate.plan);
+        order.truncate(MOST);
+        let plans = order.iter().map(|it| self.at_sizes(&it.plan)).collect();
+        for plans in self.still_faster(defaults, plans, &mut worker, folder.path()) {
             let [defaults, plans] = [defaults, &plans];
             let found = self.compare(defaults, plans, &mut worker, folder.path())?;
             match found.best.ms() {
@@ -63,6 +65,40 @@ impl Optimizer {
         }
     }
 
+    /// The plans that are faster than the default knobs when all are timed in turns, the
+    /// fastest first. Nothing is accepted here, so their own shapes are enough.
+    fn still_faster(
+        &self,
+        defaults: &[Plan],
+        plans: Vec<Vec<Plan>>,
+        worker: &mut Worker,
+        folder: &Path,
+    ) -> Vec<Vec<Plan>> {
+        if plans.is_empty() {
+            return plans;
+        }
+        let mut found = vec![Vec::new(); plans.len()];
+        for (index, size) in self.sizes.iter().enumerate() {
+            let each = std::iter::once(&defaults[index]).chain(plans.iter().map(|it| &it[index]));
+            let each: Vec<_> = each.map(|plan| (plan, Cases::OwnShape)).collect();
+            let results = size.measure(&each, Ask::default(), worker, folder);
+            let mut results = results.into_iter();
+            let reference = results.next();
+            let reference = reference.and_then(|it| it.time().map(|time| time.ms.median));
+            for ((found, plans), result) in found.iter_mut().zip(&plans).zip(results) {
+                found.push(attempt(&plans[index], outcome(result, reference)));
+            }
+        }
+        let speedup = |parts: &Vec<Attempt>| match together(&parts.iter().collect::<Vec<_>>()) {
+            Outcome::Verified { speedup, .. } => speedup,
+            Outcome::Refused { .. } => 0.0,
+        };
+        let mut order: Vec<_> = found.iter().map(speedup).zip(plans).collect();
+        order.retain(|(speedup, _)| *speedup > 1.0);
+        order.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        order.into_iter().map(|(_, plans)| plans).collect()
+    }
+
     /// Both plans at every size.
     fn compare(
         &self,
@@ -75,7 +111,7 @@ impl Optimizer {
         for (index, size) in self.sizes.iter().enumerate() {
             let [default, plan] = [&defaults[index], &plans[index]];
             let same = default.id() == plan.id();
-            let pair = [(default, Level::Quick), (plan, Level::Full)];
+            let pair = [(default, Cases::OwnShape), (plan, Cases::Of(Level::Full))];
             let pair = if same { &pair[1..] } else { &pair };
             let results = size.measure(pair, Ask::default(), worker, folder);
             let mut results = results.into_iter();

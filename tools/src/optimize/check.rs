@@ -5,7 +5,7 @@ use kforge_planner::{Plan, heuristic};
 use kforge_runtime::DeviceDescription;
 use serde::Serialize;
 
-use super::{OptimizeError, Optimizer};
+use super::{Cases, OptimizeError, Optimizer};
 use crate::measure::{Ask, MeasuredResult, Refusal};
 
 /// What became of one plan.
@@ -64,7 +64,7 @@ pub fn check_plan(
 ) -> Result<Checked, OptimizeError> {
     let folder = tempfile::tempdir().map_err(OptimizeError::Folder)?;
     let default = heuristic::propose(optimizer.problem(), &optimizer.device);
-    let plans = [(&default, Level::Quick), (plan, checks.cases)];
+    let plans = [(&default, Cases::OwnShape), (plan, Cases::Of(checks.cases))];
     let mut measured = optimizer.sizes[0].measure(
         if checks.compare { &plans } else { &plans[1..] },
         Ask::default(),

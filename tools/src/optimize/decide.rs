@@ -9,7 +9,7 @@ use kforge_planner::{
 use kforge_runtime::{Package, PackageError};
 
 use super::{
-    Event, OptimizeError, Optimizer,
+    Cases, Event, OptimizeError, Optimizer,
     audit::{AUDIT_SCHEMA, Audit, Proposal},
     candidate,
     memory::{Memory, shaders},
@@ -279,7 +279,13 @@ impl Optimizer {
             return Ok((proposal, None));
         }
         let mut package = None;
-        let verdict = match candidate(&self.sizes[0].source, self.problem(), plan, folder, *cases) {
+        let verdict = match candidate(
+            &self.sizes[0].source,
+            self.problem(),
+            plan,
+            folder,
+            Cases::Of(*cases),
+        ) {
             Ok(place) => {
                 let compiled = Package::load(place.join(PACKAGE))?;
                 watch(Stage::Compiled(&compiled));
@@ -305,7 +311,10 @@ impl Optimizer {
         if default.id() == proposal.id || proposal.proposer == ARCHIVE {
             return;
         }
-        let plans = [(&default, Level::Quick), (&proposal.plan, Level::Quick)];
+        let plans = [
+            (&default, Cases::OwnShape),
+            (&proposal.plan, Cases::OwnShape),
+        ];
         let (ask, mut worker) = (Ask::default(), self.worker());
         let results = self.sizes[0].measure(&plans, ask, &mut worker, folder);
         let times = results.iter().filter_map(|it| Some(it.time()?.ms.median));

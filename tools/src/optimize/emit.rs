@@ -10,7 +10,9 @@ use kforge_oracle::Level;
 use kforge_planner::{Attempt, Plan, budget::Progress, heuristic, propose::Propose};
 use serde::Serialize;
 
-use super::{Event, OptimizeError, Optimizer, Size, candidate, memory::Memory, trial::refused};
+use super::{
+    Cases, Event, OptimizeError, Optimizer, Size, candidate, memory::Memory, trial::refused,
+};
 use crate::measure::Refusal;
 
 /// What was written, and what was not.
@@ -108,7 +110,7 @@ fn write_all(size: &Size, plans: &[Plan], folder: &Path) -> Vec<Option<Refusal>>
     let Size { source, problem } = size;
     thread::scope(|scope| {
         let compiling = plans.iter().map(|plan| {
-            scope.spawn(move || candidate(source, problem, plan, folder, Level::Quick))
+            scope.spawn(move || candidate(source, problem, plan, folder, Cases::Of(Level::Quick)))
         });
         let compiling: Vec<_> = compiling.collect();
         let crashed = |_| Err(Refusal::new("compile", "the compiler crashed"));

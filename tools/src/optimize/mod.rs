@@ -35,7 +35,7 @@ mod size;
 mod trial;
 
 pub use audit::{Audit, Proposal, audit_schema};
-pub use candidate::candidate;
+pub use candidate::{Cases, candidate};
 pub use check::{Checked, Checks, check_plan};
 pub use decide::{DecideError, Decision, Proposer, Stage};
 pub use emit::Emitted;
@@ -150,8 +150,10 @@ pub struct Optimized {
     pub attempts: Vec<Attempt>,
     /// The rule that ended the run; `None` if the user did.
     pub ended: Option<Ended>,
-    /// Wall-clock seconds.
+    /// Wall-clock seconds in which the attempts were tried.
     pub seconds: f64,
+    /// Wall-clock seconds of the last comparison, with every case.
+    pub acceptance_seconds: f64,
 }
 
 impl Optimized {

@@ -91,6 +91,7 @@ impl Optimizer {
             }
             plans = next.drain(..).map(|plan| self.at_sizes(&plan)).collect();
         };
+        let tried = Instant::now();
         let Accepted {
             baseline,
             best,
@@ -112,7 +113,8 @@ impl Optimizer {
             roofline_ms: progress.roofline_ms,
             attempts,
             ended,
-            seconds: start.elapsed().as_secs_f64(),
+            seconds: (tried - start).as_secs_f64(),
+            acceptance_seconds: tried.elapsed().as_secs_f64(),
         })
     }
 

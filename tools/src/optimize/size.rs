@@ -5,7 +5,7 @@ use std::path::Path;
 use kforge_oracle::Level;
 use kforge_planner::{Plan, Problem, problem::of_module};
 
-use super::{OptimizeError, candidate};
+use super::{Cases, OptimizeError, candidate};
 use crate::{
     compile::{Session, Source},
     measure::{Ask, Candidate, MeasuredResult, Refusal, Worker},
@@ -33,14 +33,14 @@ impl Size {
     /// Compiles plans and measures them in turns, in the order given, each with its cases.
     pub fn measure(
         &self,
-        plans: &[(&Plan, Level)],
+        plans: &[(&Plan, Cases)],
         ask: Ask,
         worker: &mut Worker,
         folder: &Path,
     ) -> Vec<MeasuredResult> {
         let compiled = plans.iter().map(|(plan, cases)| {
             let folder = candidate(&self.source, &self.problem, plan, folder, *cases)?;
-            let full = *cases == Level::Full;
+            let full = *cases == Cases::Of(Level::Full);
             Ok(Candidate { folder, full })
         });
         let compiled: Vec<Result<Candidate, Refusal>> = compiled.collect();

@@ -7,14 +7,13 @@ use std::{
     time::Duration,
 };
 
-use kforge_oracle::Level;
 use kforge_planner::{
     Attempt, Outcome, Plan,
     archive::Shader,
     report::{SizeTime, Spread},
 };
 
-use super::{Optimizer, Size, candidate, memory::shaders, score};
+use super::{Cases, Optimizer, Size, candidate, memory::shaders, score};
 use crate::measure::{self, Ask, Candidate, MeasuredResult, Refusal, Worker};
 
 /// How much slower than the fastest so far a candidate may be. Beyond it, it is refused as
@@ -226,7 +225,7 @@ impl Optimizer {
             let place = folder.join(&size.problem.module);
             fs::create_dir_all(&place)
                 .map_err(|error| Refusal::new("package", error.to_string()))?;
-            candidate(&size.source, &size.problem, plan, &place, Level::Quick)
+            candidate(&size.source, &size.problem, plan, &place, Cases::OwnShape)
         };
         thread::scope(|scope| {
             let compiling = plans.iter().map(|plans| {

@@ -207,10 +207,11 @@ fn summary(name: &str, found: &Optimized) -> String {
             found.problem.workload, found.device.name
         ),
         format!(
-            "tried    {} plans in {:.0} s by {}, {refused} refused; ended: {ended}\n",
+            "tried    {} plans in {:.0} s by {}, {refused} refused; ended: {ended}; accepted in {:.0} s\n",
             found.attempts.len(),
             found.seconds,
-            found.planner
+            found.planner,
+            found.acceptance_seconds
         ),
         format!("learnt   from {} earlier attempts\n", found.prior),
         format!(
