@@ -44,6 +44,15 @@ pub fn of_pass(pass: &str) -> &'static [Axis] {
     }
 }
 
+/// Every knob of a schedule, in alphabetical order.
+pub fn knobs() -> Vec<&'static str> {
+    let axes = [MATMUL, ATTENTION, ROWS].concat();
+    let mut knobs: Vec<&str> = axes.into_iter().map(|(knob, _)| knob).collect();
+    knobs.sort_unstable();
+    knobs.dedup();
+    knobs
+}
+
 /// The knobs of the pass that schedules such an op.
 pub const fn axes(shape: &OpShape) -> &'static [Axis] {
     match shape {

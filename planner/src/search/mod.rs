@@ -3,6 +3,7 @@
 //!
 //! - [`schedules`]: the knob values that fit one op and the device.
 //! - [`space`]: the plans of a problem: fusions on or off, and a schedule per op.
+//! - [`Grid`]: a part of that space.
 //! - [`Exhaustive`], [`Random`], [`Evolve`]: planners over that space.
 //!
 //! Planners draw from no clock and no global generator. Random and Evolve are pure
@@ -13,6 +14,7 @@ mod cost;
 mod evidence;
 mod evolve;
 mod exhaustive;
+mod grid;
 mod random;
 pub mod schedules;
 pub mod space;
@@ -20,6 +22,7 @@ mod vary;
 
 pub use evolve::Evolve;
 pub use exhaustive::Exhaustive;
+pub use grid::{Grid, GridError};
 pub use random::Random;
 pub use schedules::Schedules;
 pub use space::{Point, Space};

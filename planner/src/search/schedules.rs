@@ -5,9 +5,12 @@
 //! none is stored. A beginning is judged by the schedule's own relations, with the
 //! open knobs at values that no relation can find easier.
 
+use std::borrow::Cow;
+
 use fastrand::Rng;
 use kforge_dialect::device::Device;
 
+use super::Grid;
 use crate::{plan::fits, problem::OpShape, space};
 
 /// The value of a knob that is not chosen yet: what asks least of the device.
@@ -60,10 +63,10 @@ pub struct Schedules {
     axes: Vec<Axis>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Axis {
     knob: &'static str,
-    values: &'static [i64],
+    values: Cow<'static, [i64]>,
     open: Open,
 }
 
@@ -79,7 +82,7 @@ impl Schedules {
         let axis = |(knob, open): &(&str, Open)| {
             values(knob).map(|(knob, values)| Axis {
                 knob,
-                values,
+                values: Cow::Borrowed(*values),
                 open: *open,
             })
         };
@@ -102,8 +105,17 @@ impl Schedules {
     }
 
     /// The values that the `axis`-th knob may take, smallest first.
-    pub fn axis(&self, axis: usize) -> &'static [i64] {
-        self.axes.get(axis).map_or(&[], |axis| axis.values)
+    pub fn axis(&self, axis: usize) -> &[i64] {
+        self.axes.get(axis).map_or(&[], |axis| &axis.values)
+    }
+
+    /// Those with a grid's values, and for a knob that it does not name the value of `usual`.
+    pub(super) fn narrowed(mut self, grid: &Grid, usual: &[i64]) -> Self {
+        for (axis, usual) in self.axes.iter_mut().zip(usual) {
+            let values = grid.values(axis.knob).map(<[i64]>::to_vec);
+            axis.values = values.unwrap_or_else(|| vec![*usual]).into();
+        }
+        self
     }
 
     /// Knobs with their values.
@@ -186,7 +198,7 @@ impl Schedules {
         let draw = |rng: &mut Rng| {
             let mut values = Vec::with_capacity(self.axes.len());
             for axis in &self.axes {
-                values.push(*rng.choice(axis.values)?);
+                values.push(*rng.choice(axis.values.iter())?);
                 if !self.can_begin(&values) {
                     return None;
                 }
@@ -221,7 +233,7 @@ impl Schedules {
     /// The next value of the last knob that has one.
     fn step(&self, values: &mut Values) -> bool {
         while let Some(last) = values.pop() {
-            let list = self.axes[values.len()].values;
+            let list = &self.axes[values.len()].values;
             let next = list.iter().position(|value| *value == last);
             if let Some(value) = next.and_then(|at| list.get(at + 1)) {
                 values.push(*value);

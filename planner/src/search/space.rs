@@ -10,7 +10,10 @@ use fastrand::Rng;
 use kforge_dialect::device::Device;
 use kforge_runtime::{DeviceDescription, device::Target};
 
-use super::schedules::{DRAWS, Schedules, Values};
+use super::{
+    Grid,
+    schedules::{DRAWS, Schedules, Values},
+};
 use crate::{
     device,
     heuristic::{self, FUSE},
@@ -86,6 +89,19 @@ impl Space {
             device,
             ops,
         }
+    }
+
+    /// The part with the heuristic's fusions and a grid's values.
+    pub fn narrowed(mut self, grid: &Grid) -> Self {
+        self.fusions.clear();
+        let ops = self.ops.into_iter().zip(&self.usual);
+        self.ops = ops
+            .map(|(op, usual)| match usual {
+                Some(usual) => op.narrowed(grid, usual),
+                None => op,
+            })
+            .collect();
+        self
     }
 
     /// What the plans are for.
@@ -258,6 +274,14 @@ impl Space {
         let there = self.there(&on).into_iter().enumerate();
         let schedules = there.map(schedule).collect();
         Point { on, schedules }
+    }
+
+    /// Whether there is a schedule for every op that some schedule fits; in a grid there
+    /// may be none.
+    pub(super) fn begins(&self) -> bool {
+        let ops = self.ops.iter().zip(&self.usual);
+        ops.into_iter()
+            .all(|(op, usual)| usual.is_none() || op.first().is_some())
     }
 
     /// The first point of [`Space::after`]'s order.

@@ -6,7 +6,7 @@ use kforge_planner::{
     Attempt, Plan, Problem, Propose, check, heuristic,
     problem::PlannedOp,
     propose::Heuristic,
-    search::{Evolve, Exhaustive, Random, Space},
+    search::{Evolve, Exhaustive, Grid, Random, Space},
 };
 use kforge_runtime::DeviceDescription;
 use proptest::{collection::vec, prelude::*};
@@ -126,6 +126,40 @@ fn a_small_space_is_used_up_and_then_there_is_no_more() {
         let more = planner.propose(&problem, &device, &history, 4).unwrap();
         assert_eq!(more, [], "{}", planner.name());
     }
+}
+
+#[test]
+fn a_grid_is_tried_in_full_with_the_other_knobs_of_the_heuristic() {
+    let problem = problem(vec![op("a", matmul(512, 512, 512))]);
+    let device = gpu(32768, 256);
+    let usual = heuristic::propose(&problem, &device);
+    let knob = |plan: &Plan, name: &str| {
+        let mut steps = plan.passes.iter().filter_map(|step| step.integer(name));
+        steps.next().unwrap()
+    };
+    let grid = Grid::of(["tile-m=32,64", "tile-n=64,32", "stages=1,2,3"]).unwrap();
+    let mut planner = Exhaustive::of(grid);
+    let plans = planner.propose(&problem, &device, &[], 100).unwrap();
+    let found: HashSet<[i64; 3]> = plans
+        .iter()
+        .map(|plan| ["tile-m", "tile-n", "stages"].map(|name| knob(plan, name)))
+        .collect();
+    assert_eq!((plans.len(), found.len()), (12, 12));
+    for plan in &plans {
+        check(plan, Some(&problem)).unwrap();
+        for name in ["tile-k", "thread-m", "thread-n", "vector-width", "split-k"] {
+            assert_eq!(knob(plan, name), knob(&usual, name), "{name}");
+        }
+    }
+    assert_eq!(planner.propose(&problem, &device, &[], 4).unwrap(), []);
+}
+
+#[test]
+fn a_grid_that_fits_nothing_has_no_plans() {
+    let problem = problem(vec![op("a", matmul(512, 512, 512))]);
+    let grid = Grid::of(["thread-m=3", "tile-m=64"]).unwrap();
+    let plans = Exhaustive::of(grid).propose(&problem, &gpu(32768, 256), &[], 4);
+    assert_eq!(plans.unwrap(), []);
 }
 
 #[test]
