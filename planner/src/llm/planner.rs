@@ -1,5 +1,5 @@
 //! Asks a model for a plan: down the ladder of formats, one repair round, then the
-//! heuristic.
+//! heuristic, and where that was tried a search, so that one bad answer ends no run.
 
 use kforge_runtime::DeviceDescription;
 use serde_json::Value;
@@ -20,6 +20,7 @@ use crate::{
     plan::{Plan, Provenance, Step, Violation},
     problem::Problem,
     propose::{Propose, ProposeError},
+    search::Evolve,
 };
 
 /// Bytes of a refused reply that are quoted back.
@@ -336,6 +337,13 @@ impl Propose for LlmPlanner {
             self.warnings
                 .push(format!("{warning}; the heuristic's plan is used"));
             return Ok(vec![answer.plan]);
+        }
+        // The model may do better next time, unless it cannot be asked again.
+        if self.ended.is_none() {
+            let plans = Evolve::new(0).propose(problem, device, history, 1)?;
+            self.warnings
+                .push(format!("{warning}; a plan of the search is used"));
+            return Ok(plans);
         }
         Err(match warning {
             LlmError::Exhausted { what, limit } => ProposeError::Exhausted {

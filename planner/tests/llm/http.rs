@@ -1,7 +1,7 @@
 //! What is sent, and what a good answer becomes.
 
 use kforge_planner::{
-    Propose, check,
+    Attempt, Plan, Propose, check,
     llm::{Http, LlmPlanner, Timeouts},
 };
 use serde_json::{Value, json};
@@ -172,6 +172,37 @@ fn a_refused_answer_is_quoted_once_and_repaired() {
         "{told}"
     );
     assert!(!told.contains("secret"), "{told}");
+}
+
+#[test]
+fn a_model_that_is_refused_again_and_again_ends_no_run() {
+    let prose = || Does::Reply(200, "", completion("no plan today"));
+    let server = Server::start(vec![
+        prose(),
+        prose(),
+        prose(),
+        prose(),
+        Does::Reply(200, "", completion(&answer().to_string())),
+    ]);
+    let mut planner = planner(&server);
+    let mut history = Vec::new();
+    for (planner_name, words) in [
+        ("heuristic", Some("the heuristic's plan is used")),
+        ("evolve", Some("a plan of the search is used")),
+        ("llm", None),
+    ] {
+        let plans = planner.propose(&problem(), &gpu(), &history, 5).unwrap();
+        assert_eq!(plans.len(), 1);
+        assert_eq!(plans[0].provenance.planner, planner_name);
+        let warnings = planner.take_warnings();
+        assert_eq!(warnings.len(), usize::from(words.is_some()));
+        if let Some(words) = words {
+            assert!(warnings[0].contains(words), "{warnings:?}");
+        }
+        let [plan] = <[Plan; 1]>::try_from(plans).unwrap();
+        assert!(history.iter().all(|it: &Attempt| it.plan.id() != plan.id()));
+        history.push(crate::prompt::refused(plan, "compile", "no"));
+    }
 }
 
 #[test]
