@@ -7,6 +7,9 @@
 //!    its own, within the bound derived for it;
 //! 3. the whole function on the device, within the composed bound.
 //!
+//! Before anything runs, every launch is judged statically ([`prove`], level L1): accesses
+//! in bounds, no races, barriers met by whole workgroups. What is shown to be wrong is refused.
+//!
 //! A function of one unit is checked as the function alone: the kernels, the program and so
 //! the bounds are the same.
 //!
@@ -32,6 +35,8 @@ mod large;
 mod overwrite;
 mod pair;
 mod plausible;
+mod proofs;
+pub mod prove;
 mod references;
 mod refusal;
 mod subject;
@@ -42,7 +47,9 @@ pub use compose::{ComposeError, compose};
 pub use references::References;
 pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use timer::Timer;
-pub use verdict::{Check, ErrorNorms, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
+pub use verdict::{
+    Check, ErrorNorms, Failure, KernelProof, OwnShapeOnly, Reason, Scope, Shown, Verdict, Warning,
+};
 
 use kforge_oracle::{
     CompareOptions, Comparison, Level, Values, compare_programs, generate, standard_cases,
@@ -109,6 +116,9 @@ pub fn verify(
     let mut verdict = Verdict::new(device.description(), options);
     verdict.own_shape_only.clone_from(&subject.own_shape_only);
     check_programs(subject, options, &mut verdict);
+    if !proofs::check(subject, &mut verdict) {
+        return verdict;
+    }
     let alone = alone(subject);
     let function = alone.as_ref().unwrap_or(&subject.function);
     let function = (function, Scope::Function);

@@ -7,7 +7,7 @@ use kforge_runtime::DeviceDescription;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Options, hold::Held};
+use crate::{Options, hold::Held, prove::Facts};
 
 /// The outcome for one package on one device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,49 @@ pub struct Verdict {
     /// Stages that were tried at their own shape alone, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own_shape_only: Vec<OwnShapeOnly>,
+    /// What was shown statically of every launch of the function.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<KernelProof>,
+}
+
+/// One launch under the static proof, level L1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelProof {
+    /// What reports call it.
+    pub stage: String,
+    /// The kernel that is launched.
+    pub kernel: String,
+    /// What was shown; absent where the proof does not reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+    /// Why it does not; completes the words "L2 only, because".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+/// What was shown of a launch: all of its accesses are in bounds, no two invocations race
+/// and every barrier is met by whole workgroups. In numbers, what that was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Indices below their length.
+    pub indices: usize,
+    /// Barriers met by whole workgroups.
+    pub barriers: usize,
+    /// Barrier intervals in which workgroup memory is free of races.
+    pub intervals: usize,
+    /// Buffers that invocations write apart.
+    pub buffers: usize,
+}
+
+impl Shown {
+    pub(crate) const fn of(facts: &Facts) -> Self {
+        Self {
+            indices: facts.indices,
+            barriers: facts.barriers,
+            intervals: facts.intervals,
+            buffers: facts.buffers,
+        }
+    }
 }
 
 /// A stage whose knobs were not tried at other shapes.
@@ -127,6 +170,9 @@ pub enum Reason {
     Determinism,
     /// A time that no device could reach.
     Implausible,
+    /// An access out of bounds, a race or a barrier in divergent control flow, found
+    /// before anything ran.
+    Static,
     /// Right so far, and slower than was asked for.
     TooSlow,
     /// The device or the package failed.
@@ -165,6 +211,7 @@ impl Verdict {
             warnings: Vec::new(),
             failures: Vec::new(),
             own_shape_only: Vec::new(),
+            proofs: Vec::new(),
         }
     }
 
@@ -234,7 +281,37 @@ impl Verdict {
             .any(|check| check.scope == Scope::Function);
         self.passed = self.failures.is_empty() && on_device;
         if self.passed {
-            self.levels = vec!["L0".into(), "L2".into()];
+            let proved = !self.proofs.is_empty() && self.proofs.iter().all(|it| it.shown.is_some());
+            let levels = if proved {
+                &["L0", "L1", "L2"][..]
+            } else {
+                &["L0", "L2"]
+            };
+            self.levels = levels.iter().map(|&level| level.into()).collect();
+        }
+    }
+
+    /// Launches that the static proof does not reach, in one line for each reason, such as
+    /// `stage 'gather': L2 only, because ...`.
+    pub fn l2_only(&self) -> Vec<String> {
+        let open = |proof: &KernelProof| {
+            let because = proof.because.as_ref()?;
+            Some((proof.stage.clone(), because.clone()))
+        };
+        let found: Vec<(String, String)> = self.proofs.iter().filter_map(open).collect();
+        let all = found.len() == self.proofs.len();
+        match found.first() {
+            Some((_, because)) if all && found.iter().all(|(_, it)| it == because) => {
+                vec![format!("L2 only, because {because}")]
+            }
+            _ => {
+                let mut lines: Vec<String> = found
+                    .iter()
+                    .map(|(stage, because)| format!("stage '{stage}': L2 only, because {because}"))
+                    .collect();
+                lines.dedup();
+                lines
+            }
         }
     }
 

@@ -144,6 +144,7 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::OnlyWithinTolerance => "only-within-tolerance",
         Reason::Undecided => "undecided",
         Reason::Poison => "poison",
+        Reason::Static => "static",
         Reason::Determinism => "determinism",
         Reason::Implausible => "implausible",
         Reason::TooSlow => "too-slow",

@@ -24,12 +24,12 @@ fn a_right_package_passes() {
         };
         let verdict = verdict(&package(SUM, TWICE), &options);
         assert!(verdict.passed, "{}", verdict.summary());
-        assert_eq!(verdict.levels, ["L0", "L2"]);
+        assert_eq!(verdict.levels, ["L0", "L1", "L2"]);
         assert!(verdict.worst_ratio <= 1.0);
         for scope in [Scope::Program, Scope::Kernel, Scope::Function] {
             assert!(verdict.checks.iter().any(|check| check.scope == scope));
         }
-        assert!(verdict.summary().starts_with("verified L0+L2 on '"));
+        assert!(verdict.summary().starts_with("verified L0+L1+L2 on '"));
     }
 }
 
@@ -90,9 +90,48 @@ fn a_kernel_that_does_nothing_is_refused() {
     );
 }
 
+/// The kernel with a number in its indices that the static proof cannot see: zero, read
+/// from memory.
+fn unseen(wgsl: &str) -> String {
+    wgsl.replace("let i = id.x;", "let i = id.x + u32(a[0] * 0.0);")
+}
+
+#[test]
+fn a_kernel_that_the_proof_does_not_reach_is_checked_and_listed() {
+    let verdict = verdict(&package(&unseen(SUM), TWICE), &Options::default());
+    assert!(verdict.passed, "{}", verdict.summary());
+    assert_eq!(verdict.levels, ["L0", "L2"]);
+    let [line] = &verdict.l2_only()[..] else {
+        panic!("{:?}", verdict.proofs);
+    };
+    assert!(
+        line.starts_with("stage 'sum': L2 only, because a buffer is not shown to be free of races: its address depends on what was read"),
+        "{line}"
+    );
+    assert!(verdict.proofs[1].shown.is_some());
+}
+
+#[test]
+fn what_is_shown_to_be_wrong_is_refused_before_anything_runs() {
+    let wrong = SUM.replace("i < 100u", "i < 101u");
+    let verdict = verdict(&package(&wrong, TWICE), &Options::default());
+    let failure = &verdict.failures[0];
+    assert_eq!(failure.reason, Reason::Static);
+    assert_eq!(failure.knobs, "tile=64");
+    assert!(
+        failure
+            .detail
+            .starts_with("kernel 'sum': index 100 into 's', which has 100 elements"),
+        "{failure:?}"
+    );
+    let ran = |check: &kforge_verify::Check| check.scope != Scope::Program;
+    assert!(!verdict.checks.iter().any(ran));
+}
+
 #[test]
 fn a_write_behind_the_end_is_refused() {
-    let failure = refusal(&package(&SUM.replace("i < 100u", "i < 101u"), TWICE));
+    let wrong = unseen(&SUM.replace("i < 100u", "i < 101u"));
+    let failure = refusal(&package(&wrong, TWICE));
     assert_eq!(failure.reason, Reason::Poison);
     assert!(
         failure
@@ -105,14 +144,14 @@ fn a_write_behind_the_end_is_refused() {
 #[test]
 fn reading_the_padding_is_refused_even_where_max_hides_the_nan() {
     let shown = SUM.replace("a[i] + b[i]", "a[i] + b[i] + 1e-30 * a[i + 1u]");
-    let failure = refusal(&package(&shown, TWICE));
+    let failure = refusal(&package(&unseen(&shown), TWICE));
     assert_eq!(failure.reason, Reason::NumericMismatch, "{failure:?}");
     // NaN disappears in the comparison; 1e30 does not.
     let hidden = SUM.replace(
         "a[i] + b[i]",
         "a[i] + b[i] + select(0.0, 1.0, a[i + 1u] > 1e29)",
     );
-    let failure = refusal(&package(&hidden, TWICE));
+    let failure = refusal(&package(&unseen(&hidden), TWICE));
     assert_eq!(failure.reason, Reason::Determinism, "{failure:?}");
     assert!(failure.detail.contains("other padding"), "{failure:?}");
 }
