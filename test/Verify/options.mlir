@@ -1,8 +1,8 @@
 // REQUIRES: vulkan
 // Every option is checked; the right kernel passes with those that make sense.
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-verify{cases=full device=vulkan level=2 seed=3 timeout-ms=30000 atol=1e9 rtol=1.0 report=%t.json})' 2>&1 | FileCheck %s
-// CHECK: remark: 'f' verified L0+L2
-// CHECK: kforge.verified = {{{.*}}levels = "L0+L2", seed = 3 : i64
+// CHECK: remark: 'f' verified L0+L1+L2
+// CHECK: kforge.verified = {{{.*}}levels = "L0+L1+L2", seed = 3 : i64
 // RUN: FileCheck %s --check-prefix=REPORT --input-file=%t.json
 // REPORT: "passed": true
 // REPORT: "levels"

@@ -6,7 +6,7 @@
 //! ```
 //! After:
 //! ```mlir
-//! module attributes {kforge.reference = "...", kforge.verified = {levels = "L0+L2", device = "...", ...}} {...}
+//! module attributes {kforge.reference = "...", kforge.verified = {levels = "L0+L1+L2", device = "...", ...}} {...}
 //! ```
 //! Requires: `kforge.reference` (kforge-keep-reference at the start of the
 //! pipeline), a lowered module, and the device it was compiled for.
@@ -139,6 +139,9 @@ fn run<'c, 'a>(
             let message =
                 format!("stage '{stage}' of '{entry}': shape: own only, because {because}");
             diagnostics::remark(kernel_location(module, stage, location), &message);
+        }
+        for line in verdict.l2_only() {
+            diagnostics::remark(location, &format!("'{entry}' {line}"));
         }
         pass.count("comparisons", verdict.checks.len() as u64);
     }
