@@ -77,6 +77,9 @@ pub fn judge(text: &str) -> Outcome {
     }
 }
 
+/// Refused before anything runs: out of bounds, a race, a barrier of some.
+pub const STATIC: &[Reason] = &[Reason::Static];
+
 /// What a mutant must come to.
 #[derive(Clone, Copy, Debug)]
 pub enum Expected {
