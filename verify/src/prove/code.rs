@@ -12,6 +12,8 @@ use super::trace::Line;
 #[derive(Debug)]
 pub struct Code {
     source: String,
+    /// Where each line begins: naga counts them anew for every span.
+    lines: Vec<usize>,
     pub(super) module: Module,
     pub(super) info: ModuleInfo,
     pub(super) layouter: Layouter,
@@ -58,6 +60,9 @@ impl Code {
         };
         Ok(Self {
             source: source.to_owned(),
+            lines: std::iter::once(0)
+                .chain(source.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
             module,
             info,
             layouter,
@@ -80,9 +85,9 @@ impl Code {
 
     /// The line a span starts in.
     pub(super) fn line(&self, span: Span) -> Line {
-        match span.is_defined() {
-            true => span.location(&self.source).line_number,
-            false => 0,
+        match span.to_range() {
+            Some(range) => self.lines.partition_point(|begin| *begin <= range.start) as Line,
+            None => 0,
         }
     }
 
