@@ -17,7 +17,7 @@ use crate::program::{Program, TensorType};
 use crate::validate::ProgramError;
 
 pub(crate) mod rng;
-mod role;
+pub(crate) mod role;
 mod shapes;
 
 pub use shapes::{

@@ -22,12 +22,14 @@
 //! Knows the oracle and the runtime, no MLIR: the pass `kforge-verify` and the
 //! tools without LLVM share it.
 
+pub mod algebra;
 mod bind;
 mod compose;
 pub mod convert;
 mod device;
 mod floor;
 mod hold;
+mod interpret;
 mod large;
 mod overwrite;
 mod pair;

@@ -1,0 +1,347 @@
+//! What number a literal stands for.
+//!
+//! A literal is the rounding of a number that somebody meant; 0.020833334 is 1/48. Both
+//! sides read literals by the same rules, the first that fits:
+//!
+//! 1. A constant of the program: f32(log2 e) times 1 or a scale of its attention; the
+//!    frequencies theta^(-2i/R) of its rope, powers of one drawn number; f32(2π), f32(1/2π).
+//! 2. An integer, and what is beyond 2^±60: its exact value.
+//! 3. √(a/b), a·b <= 4096 of primes up to 13, where the literal is within a unit of its last
+//!    place of it and no simple fraction is.
+//! 4. The fraction of least denominator within a unit of the literal's last place.
+//!
+//! A literal is *plain* where only one number is likely to have been meant: a fraction a/b
+//! with a·b <= 2^20, a root, a decimal of at most 4 digits, an exact multiple of a power of
+//! two by at most 4096, and 10^30 or more, which stands for infinity. A kernel whose other
+//! literals are not those of the program may have folded constants that no rule knows: a
+//! difference says nothing then, and the gate gives no L3 instead of a refusal.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
+
+use crate::{cases::rng::hash, op::Op, program::Program};
+
+use super::{
+    functions::root,
+    number::Number,
+    prime::{FIELD_P, FIELD_Q},
+};
+
+/// Parts of 2π of so few bits that small multiples of the first two are exact in f32.
+const TURN_PARTS: [f64; 3] = [
+    6.28125,
+    0.001_937_866_210_937_5,
+    std::f64::consts::TAU - 6.28125 - 0.001_937_866_210_937_5,
+];
+/// Largest a·b of a fraction that is plain.
+const PLAIN: i128 = 1 << 20;
+/// Largest a·b below a root that is recognised.
+const RADICAND: i128 = 4096;
+
+/// The readings of one field.
+#[derive(Debug)]
+pub(super) struct Literals {
+    table: HashMap<u32, Number>,
+    read: RefCell<HashMap<u64, Number>>,
+    /// Literals that are not plain and that the program has.
+    known: RefCell<Vec<u64>>,
+    /// Those that it does not have.
+    foreign: RefCell<Vec<f64>>,
+    listening: Cell<bool>,
+    turn: Number,
+    log2_e: Number,
+}
+
+impl Literals {
+    pub fn of(program: &Program, key: u64) -> Self {
+        let log2_e = plain_reading(single(std::f64::consts::LOG2_E)).0;
+        let parts = TURN_PARTS.map(signed_reading);
+        let turn = parts[0] + parts[1] + parts[2];
+        let mut literals = Self {
+            table: HashMap::new(),
+            read: RefCell::default(),
+            known: RefCell::default(),
+            foreign: RefCell::default(),
+            listening: Cell::new(false),
+            turn: Number { real: std::f64::consts::TAU, ..turn },
+            log2_e,
+        };
+        let mut turns = false;
+        for node in &program.nodes {
+            match &node.op {
+                Op::Attention { q, scale, .. } => {
+                    let depth = program.type_of(*q).and_then(|ty| ty.shape.last().copied());
+                    let scale = attention_scale(*scale, depth.unwrap_or(1));
+                    let read = plain_reading(scale).0;
+                    let product = f64::from(scale as f32) * std::f64::consts::LOG2_E;
+                    literals.add(product, read * log2_e);
+                }
+                Op::Rope { x, inv_freq: None, theta, rotary_dim, .. } => {
+                    turns = true;
+                    let depth = program.type_of(*x).and_then(|ty| ty.shape.last().copied());
+                    let rotated = rotary_dim.or(depth).unwrap_or(0);
+                    literals.add_frequencies(f64::from(*theta), rotated, key);
+                }
+                Op::Rope { .. } => turns = true,
+                _ => {}
+            }
+        }
+        literals.add(std::f64::consts::LOG2_E, log2_e);
+        if turns {
+            for part in TURN_PARTS {
+                literals.add(part, signed_reading(part));
+            }
+            literals.add(std::f64::consts::TAU, literals.turn);
+            literals.add(1.0 / std::f64::consts::TAU, literals.turn.reciprocal());
+        }
+        literals
+    }
+
+    fn add(&mut self, value: f64, number: Number) {
+        let number = if value < 0.0 { -number } else { number };
+        let value = value.abs() as f32;
+        let real = f64::from(value);
+        self.table.entry(value.to_bits()).or_insert(Number { real, ..number });
+    }
+
+    fn add_frequencies(&mut self, theta: f64, rotated: usize, key: u64) {
+        let stream = hash(key, theta.to_bits(), rotated as u64);
+        let base = Number::constant(
+            FIELD_P.number(hash(stream, 0, 0)),
+            FIELD_Q.number(hash(stream, 1, 0)),
+            1.0,
+        );
+        let mut power = Number::integer(1);
+        for pair in 1..rotated / 2 {
+            power = power * base;
+            let exponent = -2.0 * pair as f64 / rotated as f64;
+            self.add(theta.powf(exponent), power);
+        }
+    }
+
+    /// 2π.
+    pub fn turn(&self) -> Number {
+        self.turn
+    }
+
+    pub fn log2_e(&self) -> Number {
+        self.log2_e
+    }
+
+    fn read(&self, value: f64) -> Number {
+        if let Some(number) = self.read.borrow().get(&value.to_bits()) {
+            return *number;
+        }
+        let magnitude = value.abs();
+        let in_table = self.table.get(&(magnitude as f32).to_bits());
+        let in_table = in_table.filter(|number| number.real == magnitude);
+        let (number, plain) = match in_table {
+            Some(number) => (*number, true),
+            None => plain_reading(magnitude),
+        };
+        let number = if value < 0.0 { -number } else { number };
+        if !plain {
+            let bits = magnitude.to_bits();
+            let known = self.known.borrow().contains(&bits);
+            match self.listening.get() {
+                false if !known => self.known.borrow_mut().push(bits),
+                true if !known => self.foreign.borrow_mut().push(value),
+                _ => {}
+            }
+        }
+        self.read.borrow_mut().insert(value.to_bits(), number);
+        number
+    }
+}
+
+impl super::Field {
+    /// The number that a literal stands for.
+    pub fn literal(&self, value: f64) -> Number {
+        self.literals.read(value)
+    }
+
+    /// From now on literals are those of a kernel, no longer those of the program.
+    pub fn listen(&self) {
+        self.literals.listening.set(true);
+    }
+
+    /// A literal of the kernel that is not plain and not the program's.
+    pub fn foreign_literal(&self) -> Option<f64> {
+        self.literals.foreign.borrow().first().copied()
+    }
+}
+
+/// The factor of an attention's scores, as a kernel gets it.
+pub(super) fn attention_scale(scale: Option<f32>, depth: usize) -> f64 {
+    match scale {
+        Some(scale) => f64::from(scale),
+        None => single(1.0 / (depth as f64).sqrt()),
+    }
+}
+
+pub(super) fn single(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+
+fn signed_reading(value: f64) -> Number {
+    let (number, _) = plain_reading(single(value.abs()));
+    if value < 0.0 { -number } else { number }
+}
+
+/// Rules 2 to 4 for a value that is not negative, and whether it is plain.
+fn plain_reading(value: f64) -> (Number, bool) {
+    if !value.is_finite() {
+        // Only its real value can matter: it stands for absence.
+        return (Number { real: value, ..Number::integer(3) }, true);
+    }
+    let (mantissa, exponent) = decompose(value);
+    let beyond = value != 0.0 && !(2f64.powi(-60)..=2f64.powi(60)).contains(&value);
+    if value.fract() == 0.0 || beyond {
+        let plain = value.abs() < 16_777_216.0 || value >= 1e30 || mantissa <= 4096;
+        return (dyadic(mantissa, exponent, value), plain || is_decimal(value));
+    }
+    // A unit of the last place in f32 is 2^(e - 23), e the exponent of the value.
+    let ulp = value.log2().floor() as i32 - 23;
+    let scale = 2f64.powi(-ulp);
+    // Both ends are integers over 2^-ulp; f64 holds them exactly.
+    let ends = [(value * scale) as i128 - 1, (value * scale).ceil() as i128 + 1];
+    let (over, under) = match ulp {
+        ..=0 => simplest([(ends[0], 1i128 << -ulp), (ends[1], 1i128 << -ulp)]),
+        _ => simplest([(ends[0] << ulp, 1), (ends[1] << ulp, 1)]),
+    };
+    let fraction = Number::fraction(over, under, value);
+    if over.saturating_mul(under) <= PLAIN {
+        return (fraction, true);
+    }
+    if (2f64.powi(-20)..=2f64.powi(20)).contains(&value)
+        && let Some(radicand) = radicand(ends, ulp)
+    {
+        let number = root(Number::fraction(radicand.0, radicand.1, value * value));
+        return (Number { real: value, ..number }, true);
+    }
+    (fraction, mantissa <= 4096 || is_decimal(value))
+}
+
+/// a/b with √(a/b) between the ends, both over 2^-ulp.
+fn radicand(ends: [i128; 2], ulp: i32) -> Option<(i128, i128)> {
+    let [low, high] = ends.map(|end| end * end);
+    let shift = -2 * ulp;
+    let (over, under) = match shift {
+        0.. => simplest([(low, 1i128.checked_shl(shift as u32)?), (high, 1i128 << shift)]),
+        _ => return None,
+    };
+    let smooth = |mut n: i128| {
+        for prime in [2, 3, 5, 7, 11, 13] {
+            while n % prime == 0 {
+                n /= prime;
+            }
+        }
+        n == 1
+    };
+    (over * under <= RADICAND && smooth(over) && smooth(under)).then_some((over, under))
+}
+
+/// The fraction of least denominator between two positive ones, the ends included.
+fn simplest(ends: [(i128, i128); 2]) -> (i128, i128) {
+    let [(a, b), (c, d)] = ends;
+    let floor = a / b;
+    if floor * b == a {
+        return (floor, 1);
+    }
+    if (floor + 1) * d <= c {
+        return (floor + 1, 1);
+    }
+    // Both lie between two integers: turn the rests over.
+    let (over, under) = simplest([(d, c - floor * d), (b, a - floor * b)]);
+    (floor * over + under, over)
+}
+
+/// value = mantissa · 2^exponent, the mantissa odd or 0.
+fn decompose(value: f64) -> (u64, i32) {
+    if value == 0.0 {
+        return (0, 0);
+    }
+    let bits = value.to_bits();
+    let biased = (bits >> 52 & 0x7ff) as i32;
+    let fraction = bits & ((1 << 52) - 1);
+    let (mantissa, exponent) = match biased {
+        0 => (fraction, -1074),
+        _ => (fraction | 1 << 52, biased - 1075),
+    };
+    let zeros = mantissa.trailing_zeros();
+    (mantissa >> zeros, exponent + zeros as i32)
+}
+
+fn dyadic(mantissa: u64, exponent: i32, real: f64) -> Number {
+    let scaled = |field: super::prime::Prime| {
+        let power = field.pow(field.number(2), exponent.unsigned_abs().into());
+        let power = if exponent < 0 { field.invert(power) } else { power };
+        field.mul(field.number(mantissa), power)
+    };
+    Number::constant(scaled(FIELD_P), scaled(FIELD_Q), real)
+}
+
+/// Whether the value is the f32 nearest to a decimal of at most four digits.
+fn is_decimal(value: f64) -> bool {
+    let text = format!("{value:.3e}");
+    text.parse::<f64>().is_ok_and(|decimal| single(decimal) == single(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: f64) -> Number {
+        plain_reading(single(value)).0
+    }
+
+    fn fraction(over: i128, under: i128) -> u64 {
+        Number::fraction(over, under, 0.0).p
+    }
+
+    #[test]
+    fn fractions_and_roots_are_what_was_meant() {
+        for n in 1..3000 {
+            assert_eq!(read(1.0 / f64::from(n)).p, fraction(1, n.into()), "1/{n}");
+        }
+        assert_eq!(read(0.999).p, fraction(999, 1000));
+        assert_eq!(read(1e-5).p, fraction(1, 100_000));
+        assert_eq!(read(0.125).p, fraction(1, 8));
+        let half = read(std::f64::consts::FRAC_1_SQRT_2);
+        assert_eq!((half * half).p, fraction(1, 2));
+        assert_eq!((half * read(2f64.sqrt())).p, fraction(1, 1));
+        assert_eq!((read(1.0 / 32f64.sqrt()) * read(32f64.sqrt())).p, fraction(1, 1));
+        assert_eq!(read(0.0).p, 0);
+    }
+
+    #[test]
+    fn only_simple_literals_are_plain() {
+        let plain = |value: f64| plain_reading(single(value)).1;
+        for value in [0.5, 1e-5, 1e-12, 1.0 / 48.0, 0.999, 3.4e38, -0.0, 1.001, 2f64.sqrt()] {
+            assert!(plain(value), "{value}");
+        }
+        for value in [0.797_884_56, 0.044_715, 0.035_677_408, std::f64::consts::LOG2_E] {
+            assert!(!plain(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_reading_is_within_a_unit_of_the_last_place() {
+        let mut x = 1u64;
+        for _ in 0..2000 {
+            x = x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            let value = single(2f64.powi((x >> 58) as i32 - 32) * (1.0 + (x >> 20 & 0xffff) as f64 / 65521.0));
+            let ulp = 2f64.powi(value.log2().floor() as i32 - 23);
+            let scale = 2f64.powi(-(value.log2().floor() as i32 - 23));
+            let ends = [(value * scale) as i128 - 1, (value * scale) as i128 + 1];
+            let shift = 23 - value.log2().floor() as i32;
+            if shift <= 0 {
+                continue;
+            }
+            let (a, b) = simplest([(ends[0], 1 << shift), (ends[1], 1 << shift)]);
+            assert!((a as f64 / b as f64 - value).abs() <= ulp * 1.000_001, "{value}: {a}/{b}");
+        }
+    }
+}
