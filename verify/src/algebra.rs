@@ -18,7 +18,7 @@ use kforge_oracle::{
 use kforge_runtime::manifest::{Access, Entry, Kernel, Step, Symbols};
 
 use crate::{
-    interpret::{Launch, Stop, launch},
+    interpret::{Launch, Seen, Stop, launch},
     subject::Runnable,
 };
 use compare::{Compared, compare};
@@ -42,6 +42,8 @@ pub enum Algebra {
     Refused(String),
     /// Nothing is said, because.
     Open(String),
+    /// Nothing is said, because its kernels at this shape take too long.
+    TooLarge(String),
 }
 
 /// The evidence of equality.
@@ -91,11 +93,12 @@ pub fn check(unit: &Runnable, seed: u64, limit: u64) -> Algebra {
         operations: 0,
         log2_error: 0.0,
     };
-    let mut agreed = Compared::default();
+    let (mut agreed, mut doubled) = (Compared::default(), None);
     for draw in 0..MOST_DRAWS {
         match one_draw(unit, entry, &symbols, seed.wrapping_add(draw as u64), limit) {
-            Ok((operations, compared)) => {
-                all.operations += operations;
+            Ok((seen, compared)) => {
+                all.operations += seen.operations;
+                doubled = doubled.or(seen.doubled);
                 all.draws += usize::from(!compared.tied);
                 agreed.join(&compared);
             }
@@ -104,7 +107,7 @@ pub fn check(unit: &Runnable, seed: u64, limit: u64) -> Algebra {
         if all.draws >= DRAWS && agreed.open.is_empty() {
             all.degree = agreed.degree;
             all.log2_error = error_bound(agreed.degree, DRAWS);
-            return Algebra::Equal(all);
+            return doubled.map_or(Algebra::Equal(all), Algebra::Open);
         }
     }
     Algebra::Open(match agreed.open.first() {
@@ -117,19 +120,19 @@ pub fn check(unit: &Runnable, seed: u64, limit: u64) -> Algebra {
 }
 
 fn too_much(operations: u64, limit: u64) -> Algebra {
-    Algebra::Open(format!(
+    Algebra::TooLarge(format!(
         "its kernels at this shape take more than {operations} operations, limit {limit}"
     ))
 }
 
-/// One draw: operations of the interpreter and what was compared; `Err` ends the check.
+/// One draw: what the interpreter saw and what was compared; `Err` ends the check.
 fn one_draw(
     unit: &Runnable,
     entry: &Entry,
     symbols: &Symbols,
     seed: u64,
     limit: u64,
-) -> Result<(u64, Compared), Algebra> {
+) -> Result<(Seen, Compared), Algebra> {
     let open = |error: &dyn std::fmt::Display| Algebra::Open(error.to_string());
     let field = Field::new(&unit.program, seed);
     let inputs = field_inputs(&unit.program, &field, seed).map_err(|error| open(&error))?;
@@ -137,9 +140,9 @@ fn one_draw(
         evaluate_in_field(&unit.program, &field, &inputs).map_err(|error| open(&error))?;
     field.listen();
     let mut memory = Memory::new(unit, symbols, &field, &inputs).map_err(Algebra::Open)?;
-    let (operations, beyond) = run(unit, entry, symbols, &field, &mut memory, limit)?;
-    let compared = compare(entry, &field, &memory, &expected, beyond.as_deref())?;
-    Ok((operations, compared))
+    let seen = run(unit, entry, symbols, &field, &mut memory, limit)?;
+    let compared = compare(entry, &field, &memory, &expected, seen.beyond.as_deref())?;
+    Ok((seen, compared))
 }
 
 /// Runs the launches in order.
@@ -150,10 +153,10 @@ fn run(
     field: &Field,
     memory: &mut Memory,
     limit: u64,
-) -> Result<(u64, Option<String>), Algebra> {
+) -> Result<Seen, Algebra> {
     let manifest = &unit.package.manifest;
     let open = |what: String| Algebra::Open(what);
-    let (mut operations, mut beyond) = (0, None);
+    let mut all = Seen::default();
     for Step::Dispatch(dispatch) in &entry.steps {
         let name = &dispatch.kernel;
         let kernel = manifest.kernels.get(name);
@@ -180,11 +183,12 @@ fn run(
             immediates: memory::immediates(dispatch, symbols, field).map_err(open)?,
             subgroup: (subgroup > 0).then_some(subgroup),
         };
-        let left = limit.saturating_sub(operations);
+        let left = limit.saturating_sub(all.operations);
         match launch(field, &launched, &mut memory.buffers, left) {
-            Ok((work, first)) => {
-                operations += work;
-                beyond = beyond.or(first);
+            Ok(seen) => {
+                all.operations += seen.operations;
+                all.beyond = all.beyond.or(seen.beyond);
+                all.doubled = all.doubled.or(seen.doubled);
             }
             Err(Stop::TooMuch) => return Err(too_much(limit, limit)),
             Err(Stop::Unsupported(what)) => return Err(open(what)),
@@ -195,5 +199,5 @@ fn run(
             }
         }
     }
-    Ok((operations, beyond))
+    Ok(all)
 }

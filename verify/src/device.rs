@@ -111,7 +111,7 @@ fn check_case(
 }
 
 /// The knobs of the entry's kernels, for reports.
-fn knobs(subject: &Runnable) -> String {
+pub(crate) fn knobs(subject: &Runnable) -> String {
     let manifest = &subject.package.manifest;
     let Some(entry) = manifest.entries.get(&subject.entry) else {
         return String::new();

@@ -30,7 +30,7 @@ mod statement;
 mod subgroup;
 
 pub(crate) use domain::{Arithmetic, Domain};
-pub(crate) use launch::{Buffer, Launch, launch};
+pub(crate) use launch::{Buffer, Launch, Seen, launch};
 pub(crate) use memory::Cell;
 
 /// Why a kernel was not interpreted to its end.

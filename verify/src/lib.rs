@@ -14,6 +14,9 @@
 //! with 1e30 behind the inputs, into prefilled outputs with guard zones; both must agree
 //! bit for bit, and the first inputs must lead to the same result at the end.
 //!
+//! Where all of this agrees, level 3 may follow: the same kernels and programs as exact
+//! algebra over finite fields, on the host ([`algebra`]).
+//!
 //! [`Timer`] gives times of runs whose outputs were compared, and no others.
 //!
 //! A single matmul of more than 2^31 multiply-adds is not recomputed: Freivalds'
@@ -27,6 +30,7 @@ mod bind;
 mod compose;
 pub mod convert;
 mod device;
+mod exact;
 mod floor;
 mod hold;
 mod interpret;
@@ -44,7 +48,9 @@ pub use compose::{ComposeError, compose};
 pub use references::References;
 pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use timer::Timer;
-pub use verdict::{Check, ErrorNorms, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
+pub use verdict::{
+    Check, ErrorNorms, Exact, Failure, NotExact, OwnShapeOnly, Reason, Scope, Verdict, Warning,
+};
 
 use kforge_oracle::{
     CompareOptions, Comparison, Level, Values, compare_programs, generate, standard_cases,
@@ -56,6 +62,8 @@ use kforge_runtime::{Device, ExecOptions};
 pub struct Options {
     /// Which input values: `Quick` for every run, `Full` before shipping.
     pub cases: Level,
+    /// The level that must hold, 2 or 3. Level 3 is tried for it, and with all cases.
+    pub level: u8,
     /// Changes the random inputs; planners never see it.
     pub seed: u64,
     /// Deadline of one submission, in milliseconds.
@@ -77,6 +85,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cases: Level::Quick,
+            level: 2,
             seed: 0,
             timeout_ms: 60_000,
             atol: None,
@@ -134,6 +143,9 @@ pub fn verify(
         }
     }
     verdict.close();
+    if verdict.passed && (options.level >= 3 || options.cases == Level::Full) {
+        exact::check(subject, options, &mut verdict);
+    }
     verdict
 }
 

@@ -35,6 +35,42 @@ pub struct Verdict {
     /// Stages that were tried at their own shape alone, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own_shape_only: Vec<OwnShapeOnly>,
+    /// What exact algebra showed, where it was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
+    /// Stages about which it says nothing, each with the reason: without L3 for their sake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_exact: Vec<NotExact>,
+}
+
+/// Equality of kernels and programs over finite fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exact {
+    /// Stages whose kernels are equal to their programs.
+    pub stages: usize,
+    /// Shapes at which units were compared, their own among them.
+    pub shapes: usize,
+    /// The prime modulo which values are compared, in hexadecimal.
+    pub p: String,
+    /// The prime modulo which exponents are taken.
+    pub q: String,
+    /// Draws of all inputs in which every element agreed, at every shape.
+    pub draws: usize,
+    /// Degree of the difference of any element, at most.
+    pub degree: u64,
+    /// Logarithm to base two of the probability that a wrong element agreed in every draw.
+    pub log2_error: f64,
+    /// Operations interpreted.
+    pub operations: u64,
+}
+
+/// A stage without exact algebra.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotExact {
+    /// What reports call it.
+    pub stage: String,
+    /// Why; completes the words "no L3, because".
+    pub because: String,
 }
 
 /// A stage whose knobs were not tried at other shapes.
@@ -121,6 +157,8 @@ pub enum Reason {
     OnlyWithinTolerance,
     /// No input led to a bound that says anything.
     Undecided,
+    /// The kernel is another function than its program, exactly.
+    Algebraic,
     /// Elements not written, guards or arguments overwritten, or padding read.
     Poison,
     /// Two runs differ.
@@ -165,6 +203,8 @@ impl Verdict {
             warnings: Vec::new(),
             failures: Vec::new(),
             own_shape_only: Vec::new(),
+            exact: None,
+            not_exact: Vec::new(),
         }
     }
 
@@ -255,16 +295,25 @@ impl Verdict {
         })
     }
 
+    /// What exact algebra adds to the line.
+    fn exactness(&self) -> String {
+        if let Some(open) = self.not_exact.first() {
+            return format!("; no L3 for '{}', because {}", open.stage, open.because);
+        }
+        self.exact.as_ref().map_or_else(String::new, |exact| format!("; {exact}"))
+    }
+
     /// The verdict in one line.
     pub fn summary(&self) -> String {
         match self.failures.first() {
             None => format!(
-                "verified {} on '{}' ({}), {} comparisons, worst error {:.3} of its bound{}",
+                "verified {} on '{}' ({}), {} comparisons, worst error {:.3} of its bound{}{}",
                 self.levels.join("+"),
                 self.device,
                 self.driver,
                 self.checks.len(),
                 self.worst_ratio,
+                self.exactness(),
                 self.warnings
                     .first()
                     .map_or_else(String::new, |first| format!(
@@ -296,6 +345,19 @@ impl fmt::Display for Warning {
             f,
             "stage '{stage}' ({values} values): {elements} errors are beyond their typical size, \
              up to {typical_ratio:.2} of it"
+        )
+    }
+}
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            shapes, p, q, draws, degree, log2_error, ..
+        } = self;
+        write!(
+            f,
+            "exact at {shapes} shapes modulo p = {p}, q = {q}, {draws} draws, degree up to \
+             {degree}: a wrong element passes with at most 2^{log2_error:.0}"
         )
     }
 }

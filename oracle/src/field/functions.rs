@@ -52,7 +52,7 @@ const WINDOWS: usize = 16;
 /// Real exponents below which exp is 0, for certain and perhaps.
 const UNDERFLOW: [f64; 2] = [-1e6, -1e3];
 /// Reals so close, relative to their size, may be ordered another way by other roundings.
-const TIE: f64 = 1e-9;
+const TIE: f64 = 1e-12;
 
 /// What was drawn for one comparison, and what went wrong in it.
 #[derive(Debug)]

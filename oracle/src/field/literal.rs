@@ -11,8 +11,9 @@
 //! 4. The fraction of least denominator within a unit of the literal's last place.
 //!
 //! A literal is *plain* where only one number is likely to have been meant: a fraction a/b
-//! with a·b <= 2^20, a root, a decimal of at most 4 digits, an exact multiple of a power of
-//! two by at most 4096, and 10^30 or more, which stands for infinity. A kernel whose other
+//! with a·b <= 4096, 1/n up to n = 16384, a root, a decimal of at most 4 digits, a constant
+//! with a name (`NAMED`), an exact multiple of a power of two by at most 4096, and 10^30 or
+//! more, which stands for infinity. About one f32 in a thousand is. A kernel whose other
 //! literals are not those of the program may have folded constants that no rule knows: a
 //! difference says nothing then, and the gate gives no L3 instead of a refusal.
 
@@ -35,8 +36,25 @@ const TURN_PARTS: [f64; 3] = [
     0.001_937_866_210_937_5,
     std::f64::consts::TAU - 6.28125 - 0.001_937_866_210_937_5,
 ];
-/// Largest a·b of a fraction that is plain.
-const PLAIN: i128 = 1 << 20;
+/// Largest a·b of a fraction that is plain, and largest n where it is 1/n.
+const PLAIN: [i128; 2] = [4096, 16384];
+/// Constants of activations, logarithms and angles, and what is often made of them.
+const NAMED: [f64; 12] = [
+    std::f64::consts::PI,
+    std::f64::consts::TAU,
+    std::f64::consts::E,
+    std::f64::consts::LN_2,
+    std::f64::consts::LN_10,
+    std::f64::consts::LOG2_E,
+    std::f64::consts::LOG10_E,
+    std::f64::consts::FRAC_1_PI,
+    std::f64::consts::FRAC_2_PI,
+    // √(2/π), of gelu's approximation by tanh, and its cubic coefficient.
+    0.797_884_560_802_865_4,
+    0.044_715,
+    // 1/√(2π)
+    0.398_942_280_401_432_7,
+];
 /// Largest a·b below a root that is recognised.
 const RADICAND: i128 = 4096;
 
@@ -212,7 +230,7 @@ fn plain_reading(value: f64) -> (Number, bool) {
         _ => simplest([(ends[0] << ulp, 1), (ends[1] << ulp, 1)]),
     };
     let fraction = Number::fraction(over, under, value);
-    if over.saturating_mul(under) <= PLAIN {
+    if over.saturating_mul(under) <= if over == 1 { PLAIN[1] } else { PLAIN[0] } {
         return (fraction, true);
     }
     if (2f64.powi(-20)..=2f64.powi(20)).contains(&value)
@@ -221,7 +239,8 @@ fn plain_reading(value: f64) -> (Number, bool) {
         let number = root(Number::fraction(radicand.0, radicand.1, value * value));
         return (Number { real: value, ..number }, true);
     }
-    (fraction, mantissa <= 4096 || is_decimal(value))
+    let named = NAMED.iter().any(|named| single(*named) == value);
+    (fraction, mantissa <= 4096 || is_decimal(value) || named)
 }
 
 /// a/b with √(a/b) between the ends, both over 2^-ulp.
@@ -322,7 +341,10 @@ mod tests {
         for value in [0.5, 1e-5, 1e-12, 1.0 / 48.0, 0.999, 3.4e38, -0.0, 1.001, 2f64.sqrt()] {
             assert!(plain(value), "{value}");
         }
-        for value in [0.797_884_56, 0.044_715, 0.035_677_408, std::f64::consts::LOG2_E] {
+        for value in [0.797_884_56, 0.044_715, std::f64::consts::LOG2_E] {
+            assert!(plain(value), "{value}");
+        }
+        for value in [0.035_677_408, 0.127_516_4, 1.000_1] {
             assert!(!plain(value), "{value}");
         }
     }

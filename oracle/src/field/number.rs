@@ -32,10 +32,13 @@ impl Marks {
     pub(super) const TWISTED: Marks = Marks(2);
     /// The same modulo q; matters once exp is taken.
     pub(super) const TWISTED_EXPONENT: Marks = Marks(4);
-    /// exp of a value that came through exp, a division by zero, or an underflow.
+    /// exp of a value that came through exp, a division by a residue that happens to be zero,
+    /// or an underflow.
     pub(super) const DOUBTFUL: Marks = Marks(8);
     /// From memory that nothing has written.
     pub(super) const UNWRITTEN: Marks = Marks(16);
+    /// Divided by a zero that is one in every field: infinite or no number.
+    pub(super) const UNDEFINED: Marks = Marks(32);
 
     pub(super) const fn with(self, other: Marks) -> Marks {
         Marks(self.0 | other.0)
@@ -101,14 +104,24 @@ impl Number {
         self.marks.has(Marks::UNWRITTEN)
     }
 
+    /// Whether it is the quotient of a division by zero, or depends on one.
+    pub fn is_undefined(&self) -> bool {
+        self.marks.has(Marks::UNDEFINED)
+    }
+
     /// Whether a difference from another value would say something.
     pub fn is_certain(&self) -> bool {
         !self.marks.has(Marks::TWISTED.with(Marks::DOUBTFUL))
     }
 
-    /// Whether both are the same number modulo p.
+    /// Whether both are the same number modulo p, or both undefined.
     pub fn equals(&self, other: &Number) -> bool {
-        self.p == other.p && !self.is_unwritten() && !other.is_unwritten()
+        match (self.is_undefined(), other.is_undefined()) {
+            (false, false) => {
+                self.p == other.p && !self.is_unwritten() && !other.is_unwritten()
+            }
+            (one, both) => one == both,
+        }
     }
 
     /// The residue modulo p, for reports.
@@ -148,12 +161,14 @@ impl Number {
         }
     }
 
-    /// 1/x; marked doubtful where x is zero.
+    /// 1/x; marked where x is zero, or one of its residues alone.
     pub fn reciprocal(self) -> Number {
-        let doubt = if self.p == 0 || (self.q == 0 && self.has_exponent()) {
-            Marks::DOUBTFUL
-        } else {
-            Marks::NONE
+        let zero_exponent = self.q == 0 && self.has_exponent();
+        let doubt = match (self.p == 0, self.real == 0.0) {
+            (true, true) => Marks::UNDEFINED,
+            (true, false) => Marks::DOUBTFUL,
+            _ if zero_exponent => Marks::DOUBTFUL,
+            _ => Marks::NONE,
         };
         Number {
             p: FIELD_P.invert(self.p),

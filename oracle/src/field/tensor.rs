@@ -46,24 +46,26 @@ impl FieldTensor {
 }
 
 /// Inputs for one draw: floats at random, with real values of the usual kind; integers,
-/// booleans and absent keys of masks as the case generator makes them. In every other draw
-/// the first and the last row of a mask are absent.
+/// booleans and absent keys of masks as the case generator makes them, positions scattered.
+/// In every other draw the first and the last row of a mask are absent.
 pub fn field_inputs(
     program: &Program,
     field: &Field,
     seed: u64,
 ) -> Result<Vec<FieldTensor>, CaseError> {
     let usual = generate(program, Values::Normal, seed)?;
-    let edges = if seed % 2 == 1 {
-        Some(generate(program, Values::ConstantRows, seed)?)
-    } else {
-        None
+    let scattered = generate(program, Values::Outliers, seed)?;
+    let masks = match seed % 2 {
+        0 => None,
+        _ => Some(generate(program, Values::ConstantRows, seed)?),
     };
+    let masks = masks.as_ref().unwrap_or(&scattered);
     let roles = role::roles(program);
     let inputs = usual.iter().enumerate().map(|(index, array)| {
         let is_mask = matches!(roles.get(index), Some(role::Role::Mask));
-        let array = match &edges {
-            Some(edges) if is_mask => &edges[index],
+        let array = match (is_mask, array.ty.dtype.is_float()) {
+            (true, _) => &masks[index],
+            (_, false) => &scattered[index],
             _ => array,
         };
         let values = array.value.iter().enumerate();

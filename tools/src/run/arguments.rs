@@ -44,6 +44,10 @@ pub(super) struct Arguments {
     /// long, before something is shipped
     #[arg(long, value_name = "CASES", value_parser = ["quick", "full"], default_value = "quick")]
     cases: String,
+    /// Level that must hold: 2, numeric on the device; 3, also exact as algebra, which
+    /// --cases full tries too
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub(super) level: u8,
     /// Seed of random arguments, random weights and verification
     #[arg(
         long,

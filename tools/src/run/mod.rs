@@ -97,6 +97,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let options = kforge_verify::Options {
         cases: arguments.cases(),
+        level: arguments.level,
         seed: arguments.seed,
         ..Default::default()
     };

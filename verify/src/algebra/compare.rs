@@ -107,6 +107,10 @@ fn float(
     if got.equals(expected) {
         return None;
     }
+    if got.is_undefined() || expected.is_undefined() {
+        let who = if got.is_undefined() { "the kernels divide" } else { "the program divides" };
+        return Some(format!("differs: {who} by zero"));
+    }
     if got.is_certain() && expected.is_certain() {
         return Some(format!(
             "is {:#018x} modulo p, the program gives {:#018x}",

@@ -34,13 +34,23 @@ pub(crate) struct Launch<'a, V> {
     pub subgroup: Option<u32>,
 }
 
-/// Runs a launch on buffers; the work done and the first read beyond a buffer's end.
+/// What a launch that ran to its end was seen to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub operations: u64,
+    /// The first read beyond a buffer's end.
+    pub beyond: Option<String>,
+    /// The first element to which two invocations wrote one value, with no order between.
+    pub doubled: Option<String>,
+}
+
+/// Runs a launch on buffers.
 pub(crate) fn launch<D: Domain>(
     domain: &D,
     launch: &Launch<D::Value>,
     buffers: &mut [Buffer<D::Value>],
     limit: u64,
-) -> Run<(u64, Option<String>)> {
+) -> Run<Seen> {
     let program = Program::parse(launch.wgsl)?;
     let (code, size) = program.entry(launch.entry_point)?;
     let width = size.iter().map(|size| *size as usize).product();
@@ -62,7 +72,7 @@ pub(crate) fn launch<D: Domain>(
         depth: 0,
     };
     if machine.workgroups.contains(&0) {
-        return Ok((0, None));
+        return Ok(Seen::default());
     }
     machine.bind(launch, buffers)?;
     let mut frame = machine.frame(&code, Vec::new())?;
@@ -74,7 +84,16 @@ pub(crate) fn launch<D: Domain>(
             buffers[*buffer].cells = cells;
         }
     }
-    ran.map(|()| (machine.work, machine.beyond))
+    ran?;
+    let doubled = machine.memories.iter().find_map(|memory| {
+        let cell = memory.doubled?;
+        Some(format!("two invocations write one value to element {cell} of '{}'", memory.name))
+    });
+    Ok(Seen {
+        operations: machine.work,
+        beyond: machine.beyond,
+        doubled,
+    })
 }
 
 impl<'m, D: Domain> Machine<'m, D> {
@@ -100,6 +119,7 @@ impl<'m, D: Domain> Machine<'m, D> {
                 unit: buffers[*buffer].unit,
                 shadow,
                 is_storage: true,
+                doubled: None,
             });
             memory_of.push(earlier.unwrap_or(place));
         }
@@ -117,6 +137,7 @@ impl<'m, D: Domain> Machine<'m, D> {
                         unit: 4,
                         shadow: None,
                         is_storage: false,
+                        doubled: None,
                     });
                     Some((self.memories.len() - 1, 0))
                 }
@@ -128,6 +149,7 @@ impl<'m, D: Domain> Machine<'m, D> {
                         unit,
                         shadow: Some(Vec::new()),
                         is_storage: false,
+                        doubled: None,
                     });
                     Some((self.memories.len() - 1, 0))
                 }

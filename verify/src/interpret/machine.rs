@@ -119,6 +119,7 @@ impl<'m, D: Domain> Machine<'m, D> {
                 unit,
                 shadow: None,
                 is_storage: false,
+                doubled: None,
             });
         }
         self.initialise(&mut frame)?;
