@@ -73,7 +73,10 @@ pub fn check(unit: &Runnable, seed: u64, limit: u64) -> Algebra {
     let Some(entry) = manifest.entries.get(&unit.entry) else {
         return Algebra::Open(format!("there is no entry '{}'", unit.entry));
     };
-    let kernels = entry.steps.iter().map(|Step::Dispatch(dispatch)| &dispatch.kernel);
+    let kernels = entry
+        .steps
+        .iter()
+        .map(|Step::Dispatch(dispatch)| &dispatch.kernel);
     let native = |name: &String| manifest.kernels.get(name).is_some_and(Kernel::is_native);
     if kernels.clone().any(native) {
         return Algebra::Open("native code is not interpreted".into());
@@ -161,18 +164,29 @@ fn run(
         let name = &dispatch.kernel;
         let kernel = manifest.kernels.get(name);
         let (Some(kernel), Some(wgsl)) = (kernel, unit.package.wgsl(name)) else {
-            return Err(open(format!("kernel '{}' has no WGSL", name.escape_default())));
+            return Err(open(format!(
+                "kernel '{}' has no WGSL",
+                name.escape_default()
+            )));
         };
         let mut workgroups = [0; 3];
         for (count, expression) in workgroups.iter_mut().zip(&dispatch.workgroups) {
-            let value = expression.evaluate(symbols).map_err(|error| open(error.to_string()))?;
+            let value = expression
+                .evaluate(symbols)
+                .map_err(|error| open(error.to_string()))?;
             *count = u32::try_from(value).map_err(|_| open(format!("{value} workgroups")))?;
         }
         let mut bindings = Vec::new();
         for (argument, binding) in dispatch.args.iter().zip(&kernel.bindings) {
-            let offset =
-                argument.byte_offset.evaluate(symbols).map_err(|error| open(error.to_string()))?;
-            bindings.push((argument.buffer.0 as usize, offset, binding.access != Access::Read));
+            let offset = argument
+                .byte_offset
+                .evaluate(symbols)
+                .map_err(|error| open(error.to_string()))?;
+            bindings.push((
+                argument.buffer.0 as usize,
+                offset,
+                binding.access != Access::Read,
+            ));
         }
         let subgroup = kernel.requires.limits.subgroup_size;
         let launched = Launch {
@@ -195,7 +209,10 @@ fn run(
             // A branch on the real values that was too close to call decides nothing.
             Err(Stop::Refused(what)) if field.is_tied() => return Err(open(what)),
             Err(Stop::Refused(what)) => {
-                return Err(Algebra::Refused(format!("kernel '{}': {what}", kernel.entry_point)));
+                return Err(Algebra::Refused(format!(
+                    "kernel '{}': {what}",
+                    kernel.entry_point
+                )));
             }
         }
     }

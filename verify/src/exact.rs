@@ -34,7 +34,10 @@ struct Stage {
 pub(crate) fn check(subject: &Subject, options: &Options, verdict: &mut Verdict) {
     let mut stages: BTreeMap<&str, Stage> = BTreeMap::new();
     let mut all: Option<Exact> = None;
-    let own = subject.units.iter().map(|unit| (unit, Scope::Kernel, vec![unit.stage.clone()]));
+    let own = subject
+        .units
+        .iter()
+        .map(|unit| (unit, Scope::Kernel, vec![unit.stage.clone()]));
     let variants = subject.variants.iter();
     let variants = variants.map(|variant| (&variant.unit, Scope::Shape, variant.of.clone()));
     for (unit, scope, of) in own.chain(variants) {
@@ -93,7 +96,13 @@ fn conclude(options: &Options, verdict: &mut Verdict) {
 }
 
 fn refuse(unit: &Runnable, scope: Scope, detail: &str, verdict: &mut Verdict) {
-    verdict.refuse(&unit.stage, scope, None, Reason::Algebraic, detail.to_owned());
+    verdict.refuse(
+        &unit.stage,
+        scope,
+        None,
+        Reason::Algebraic,
+        detail.to_owned(),
+    );
     if let Some(failure) = verdict.failures.last_mut() {
         failure.knobs = knobs(unit);
     }

@@ -300,7 +300,9 @@ impl Verdict {
         if let Some(open) = self.not_exact.first() {
             return format!("; no L3 for '{}', because {}", open.stage, open.because);
         }
-        self.exact.as_ref().map_or_else(String::new, |exact| format!("; {exact}"))
+        self.exact
+            .as_ref()
+            .map_or_else(String::new, |exact| format!("; {exact}"))
     }
 
     /// The verdict in one line.
@@ -352,7 +354,13 @@ impl fmt::Display for Warning {
 impl fmt::Display for Exact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            shapes, p, q, draws, degree, log2_error, ..
+            shapes,
+            p,
+            q,
+            draws,
+            degree,
+            log2_error,
+            ..
         } = self;
         write!(
             f,

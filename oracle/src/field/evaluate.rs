@@ -44,10 +44,14 @@ pub enum FieldError {
 
 /// Multiply-adds and elements of a program.
 pub fn field_work(program: &Program) -> u64 {
-    let inputs = program.inputs.iter().map(|input| input.ty.elements() as u64);
-    let nodes = program.nodes.iter().map(|node| {
-        multiply_adds(program, node).saturating_add(node.ty.elements() as u64)
-    });
+    let inputs = program
+        .inputs
+        .iter()
+        .map(|input| input.ty.elements() as u64);
+    let nodes = program
+        .nodes
+        .iter()
+        .map(|node| multiply_adds(program, node).saturating_add(node.ty.elements() as u64));
     inputs.chain(nodes).fold(0, u64::saturating_add)
 }
 
@@ -67,7 +71,11 @@ pub fn evaluate_in_field(
         let value = evaluate_node(program, field, node, &values)?;
         values.push(value);
     }
-    Ok(program.outputs.iter().map(|id| values[id.0 as usize].clone()).collect())
+    Ok(program
+        .outputs
+        .iter()
+        .map(|id| values[id.0 as usize].clone())
+        .collect())
 }
 
 /// What an op sees of its operands.
@@ -105,7 +113,11 @@ fn evaluate_node(
     node: &Node,
     values: &[FieldTensor],
 ) -> Result<FieldTensor, FieldError> {
-    let on = Operands { program, field, values };
+    let on = Operands {
+        program,
+        field,
+        values,
+    };
     if let Some(moved) = moves::evaluate(&on, &node.op, &node.ty) {
         return Ok(moved);
     }
@@ -126,12 +138,24 @@ fn evaluate_node(
             let sums = factors.zip(on.floats(*c)).map(|((a, b), c)| *a * *b + *c);
             float(sums.collect())
         }
-        Op::Compare { a, b, predicate, nan } => Ok(compare(&on, *a, *b, *predicate, *nan)),
-        Op::Select { condition, on_true, on_false } => {
-            Ok(select(&on, *condition, *on_true, *on_false))
-        }
+        Op::Compare {
+            a,
+            b,
+            predicate,
+            nan,
+        } => Ok(compare(&on, *a, *b, *predicate, *nan)),
+        Op::Select {
+            condition,
+            on_true,
+            on_false,
+        } => Ok(select(&on, *condition, *on_true, *on_false)),
         Op::Cast { x } => cast(&on, *x, node),
-        Op::Reduce { x, init, kind, axes } => Ok(reduce(&on, *x, *init, *kind, axes, &node.ty)),
+        Op::Reduce {
+            x,
+            init,
+            kind,
+            axes,
+        } => Ok(reduce(&on, *x, *init, *kind, axes, &node.ty)),
         // The others are layers and moves, evaluated above.
         _ => float(Vec::new()),
     }
@@ -196,7 +220,11 @@ fn binary(on: &Operands, a: ValueId, b: ValueId, kind: BinaryKind) -> FieldTenso
                 // Floats only.
                 BinaryKind::Div | BinaryKind::Pow => 0,
             };
-            if narrow { i64::from(value as i32) } else { value }
+            if narrow {
+                i64::from(value as i32)
+            } else {
+                value
+            }
         };
         return FieldTensor::Integer(left.iter().zip(right).map(of).collect());
     }
@@ -230,11 +258,15 @@ fn compare(on: &Operands, a: ValueId, b: ValueId, predicate: Predicate, nan: boo
     let results = match (on.tensor(a), on.tensor(b)) {
         (FieldTensor::Integer(a), FieldTensor::Integer(b)) => {
             let pairs = a.iter().zip(b);
-            pairs.map(|(a, b)| i64::from(holds(Some(a.cmp(b))))).collect()
+            pairs
+                .map(|(a, b)| i64::from(holds(Some(a.cmp(b)))))
+                .collect()
         }
         _ => {
             let pairs = on.floats(a).iter().zip(on.floats(b));
-            pairs.map(|(a, b)| i64::from(holds(on.field.compare(a, b)))).collect()
+            pairs
+                .map(|(a, b)| i64::from(holds(on.field.compare(a, b))))
+                .collect()
         }
     };
     FieldTensor::Integer(results)
@@ -276,9 +308,11 @@ fn cast(on: &Operands, x: ValueId, node: &Node) -> Result<FieldTensor, FieldErro
         }
         FieldTensor::Float(values) => {
             let of = |value: &Number| {
-                on.field.to_integer(value).ok_or_else(|| FieldError::Integer {
-                    stage: node.stage.clone(),
-                })
+                on.field
+                    .to_integer(value)
+                    .ok_or_else(|| FieldError::Integer {
+                        stage: node.stage.clone(),
+                    })
             };
             FieldTensor::Integer(values.iter().map(of).collect::<Result<_, _>>()?)
         }
@@ -294,11 +328,14 @@ fn reduce(
     ty: &TensorType,
 ) -> FieldTensor {
     let shape = on.shape(x);
-    let kept: Vec<usize> = (0..shape.len()).filter(|axis| !axes.contains(axis)).collect();
+    let kept: Vec<usize> = (0..shape.len())
+        .filter(|axis| !axes.contains(axis))
+        .collect();
     // The result's element of each element of x.
     let place = |index: usize| {
         let at = moves::coordinates(index, shape);
-        kept.iter().fold(0, |place, axis| place * shape[*axis] + at[*axis])
+        kept.iter()
+            .fold(0, |place, axis| place * shape[*axis] + at[*axis])
     };
     fn fold<T: Copy>(
         values: &[T],
@@ -314,7 +351,10 @@ fn reduce(
             let slot = &mut result[place(index)];
             *slot = Some(slot.map_or(*value, |sum| join(sum, *value)));
         }
-        result.into_iter().map(|value| value.unwrap_or(neutral)).collect()
+        result
+            .into_iter()
+            .map(|value| value.unwrap_or(neutral))
+            .collect()
     }
     let elements = ty.elements();
     match on.tensor(x) {

@@ -125,10 +125,18 @@ impl Field {
 
     /// `b` where `a` compares to it as `second` says, else `a`.
     fn choose(&self, a: Number, b: Number, second: std::cmp::Ordering) -> Number {
-        let chosen = if self.compare(&a, &b) == Some(second) { b } else { a };
+        let chosen = if self.compare(&a, &b) == Some(second) {
+            b
+        } else {
+            a
+        };
         // What nothing has written decides nothing.
         let unwritten = a.is_unwritten() || b.is_unwritten();
-        chosen.marked(if unwritten { Marks::UNWRITTEN } else { Marks::NONE })
+        chosen.marked(if unwritten {
+            Marks::UNWRITTEN
+        } else {
+            Marks::NONE
+        })
     }
 
     /// A function of one number.
@@ -152,7 +160,9 @@ impl Field {
                 _ => x,
             },
             Function::Sign => {
-                let sign = self.compare(&x, &Number::ZERO).map_or(0, |order| order as i64);
+                let sign = self
+                    .compare(&x, &Number::ZERO)
+                    .map_or(0, |order| order as i64);
                 Number::integer(sign).marked(x.marks.without(Marks::NO_EXPONENT))
             }
             Function::Floor => self.whole(x, f64::floor),
@@ -165,6 +175,9 @@ impl Field {
     /// a to the power b: repeated products where b is a small integer, a root where it is
     /// one half, else a hash of both.
     pub fn power(&self, a: Number, b: Number) -> Number {
+        if let Some(frequency) = self.frequency(&[a, b], a.real.powf(b.real)) {
+            return frequency;
+        }
         let is = |value: Number| b.p == value.p && b.degree() == 0;
         for exponent in -8i64..=8 {
             if is(Number::integer(exponent)) {
@@ -172,7 +185,11 @@ impl Field {
                 for _ in 0..exponent.unsigned_abs() {
                     product = product * a;
                 }
-                return if exponent < 0 { product.reciprocal() } else { product };
+                return if exponent < 0 {
+                    product.reciprocal()
+                } else {
+                    product
+                };
             }
         }
         let half = Number::fraction(1, 2, 0.5);
@@ -214,8 +231,15 @@ impl Field {
 
     fn exp(&self, x: Number) -> Number {
         let real = x.real.exp();
+        if let Some(frequency) = self.frequency(&[x], real) {
+            return frequency;
+        }
         if x.real < UNDERFLOW[1] {
-            let doubt = if x.real < UNDERFLOW[0] { Marks::NONE } else { Marks::DOUBTFUL };
+            let doubt = if x.real < UNDERFLOW[0] {
+                Marks::NONE
+            } else {
+                Marks::DOUBTFUL
+            };
             let kept = x.marks.without(Marks::NO_EXPONENT);
             return Number::ZERO.marked(kept.with(doubt));
         }
@@ -238,11 +262,18 @@ impl Field {
             real,
             over: degree,
             under: degree,
-            marks: x
-                .marks
-                .with(Marks::NO_EXPONENT)
-                .with(if twisted { Marks::TWISTED } else { Marks::NONE }),
+            marks: x.marks.with(Marks::NO_EXPONENT).with(if twisted {
+                Marks::TWISTED
+            } else {
+                Marks::NONE
+            }),
         }
+    }
+
+    /// What is computed from constants alone, where it is a frequency of the program's rope.
+    fn frequency(&self, of: &[Number], real: f64) -> Option<Number> {
+        let constant = of.iter().all(|x| x.degree() == 0);
+        constant.then(|| self.literals.frequency(real)).flatten()
     }
 
     fn tanh(&self, x: Number) -> Number {
@@ -253,7 +284,10 @@ impl Field {
         let one = Number::integer(1);
         // Large reals would overflow; the real value is set apart.
         let e = self.exp(Number { real: 0.0, ..x + x });
-        Number { real, ..(e - one) / (e + one) }
+        Number {
+            real,
+            ..(e - one) / (e + one)
+        }
     }
 
     /// x less the multiple of 2π that leaves it within [-π, π].

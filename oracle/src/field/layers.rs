@@ -19,14 +19,25 @@ pub(super) fn evaluate(on: &Operands, op: &Op, ty: &TensorType) -> Option<Vec<Nu
     Some(match op {
         Op::Matmul { .. } => matmul(on, op, ty),
         Op::Softmax { x, axis } => rows(on, *x, *axis, |row| softmax(on.field, row)),
-        Op::LayerNorm { x, gamma, beta, axis, epsilon } => rows(on, *x, *axis, |row| {
+        Op::LayerNorm {
+            x,
+            gamma,
+            beta,
+            axis,
+            epsilon,
+        } => rows(on, *x, *axis, |row| {
             let n = Number::integer(row.len() as i64);
             let mean = sum(row.iter().copied()) / n;
             let centred: Vec<Number> = row.iter().map(|x| *x - mean).collect();
             let variance = sum(centred.iter().map(|c| *c * *c)) / n;
             scaled(on, &centred, variance, *epsilon, [*gamma, *beta])
         }),
-        Op::RmsNorm { x, gamma, axis, epsilon } => rows(on, *x, *axis, |row| {
+        Op::RmsNorm {
+            x,
+            gamma,
+            axis,
+            epsilon,
+        } => rows(on, *x, *axis, |row| {
             let square = sum(row.iter().map(|x| *x * *x)) / Number::integer(row.len() as i64);
             scaled(on, row, square, *epsilon, [*gamma, None])
         }),
@@ -62,7 +73,12 @@ fn sum(values: impl Iterator<Item = Number>) -> Number {
 }
 
 /// Applies `of` to each row along an axis.
-fn rows(on: &Operands, x: ValueId, axis: i64, of: impl Fn(&[Number]) -> Vec<Number>) -> Vec<Number> {
+fn rows(
+    on: &Operands,
+    x: ValueId,
+    axis: i64,
+    of: impl Fn(&[Number]) -> Vec<Number>,
+) -> Vec<Number> {
     let values = on.floats(x);
     let Some(ty) = on.ty(x) else {
         return Vec::new();
@@ -90,12 +106,17 @@ fn rows(on: &Operands, x: ValueId, axis: i64, of: impl Fn(&[Number]) -> Vec<Numb
 
 /// exp(x) / Σ exp(x); the largest element is subtracted for the real numbers' sake.
 fn softmax(field: &Field, row: &[Number]) -> Vec<Number> {
-    let Some(largest) = row.iter().copied().reduce(|a, b| if b.real > a.real { b } else { a })
+    let Some(largest) = row
+        .iter()
+        .copied()
+        .reduce(|a, b| if b.real > a.real { b } else { a })
     else {
         return Vec::new();
     };
-    let powers: Vec<Number> =
-        row.iter().map(|x| field.apply(Function::Exp, *x - largest)).collect();
+    let powers: Vec<Number> = row
+        .iter()
+        .map(|x| field.apply(Function::Exp, *x - largest))
+        .collect();
     let inverse = sum(powers.iter().copied()).reciprocal();
     powers.into_iter().map(|power| power * inverse).collect()
 }
@@ -124,7 +145,16 @@ fn scaled(
 }
 
 fn matmul(on: &Operands, op: &Op, ty: &TensorType) -> Vec<Number> {
-    let Op::Matmul { a, b, bias, residual, transpose_a, transpose_b, activation: kind } = op else {
+    let Op::Matmul {
+        a,
+        b,
+        bias,
+        residual,
+        transpose_a,
+        transpose_b,
+        activation: kind,
+    } = op
+    else {
         return Vec::new();
     };
     let (a_shape, b_shape) = (on.shape(*a), on.shape(*b));
@@ -135,14 +165,21 @@ fn matmul(on: &Operands, op: &Op, ty: &TensorType) -> Vec<Number> {
     let element = |index: usize| {
         let at = coordinates(index, &ty.shape);
         let (batch, row, column) = (&at[..rank - 2], at[rank - 2], at[rank - 1]);
-        let start = |shape: &[usize]| {
-            broadcast_number(batch, &shape[..shape.len() - 2]) * matrix(shape)
-        };
+        let start =
+            |shape: &[usize]| broadcast_number(batch, &shape[..shape.len() - 2]) * matrix(shape);
         let (a_start, b_start) = (start(a_shape), start(b_shape));
         let (a_width, b_width) = (a_shape[a_shape.len() - 1], b_shape[b_shape.len() - 1]);
         let product = |k: usize| {
-            let left = if *transpose_a { k * a_width + row } else { row * a_width + k };
-            let right = if *transpose_b { column * b_width + k } else { k * b_width + column };
+            let left = if *transpose_a {
+                k * a_width + row
+            } else {
+                row * a_width + k
+            };
+            let right = if *transpose_b {
+                column * b_width + k
+            } else {
+                k * b_width + column
+            };
             a_values[a_start + left] * b_values[b_start + right]
         };
         let mut value = sum((0..depth).map(product));
@@ -161,7 +198,15 @@ fn matmul(on: &Operands, op: &Op, ty: &TensorType) -> Vec<Number> {
 }
 
 fn attention(on: &Operands, op: &Op) -> Vec<Number> {
-    let Op::Attention { q, k, v, mask, causal, scale } = op else {
+    let Op::Attention {
+        q,
+        k,
+        v,
+        mask,
+        causal,
+        scale,
+    } = op
+    else {
         return Vec::new();
     };
     let (Some(q_ty), Some(k_ty), Some(v_ty)) = (on.ty(*q), on.ty(*k), on.ty(*v)) else {
@@ -178,7 +223,9 @@ fn attention(on: &Operands, op: &Op) -> Vec<Number> {
             return Some(Number::ZERO);
         };
         let value = on.floats(*mask)[broadcast_number(&at, on.shape(*mask))];
-        let limit = on.ty(*mask).map_or(0.0, |ty| crate::eval::absent_below(ty.dtype));
+        let limit = on
+            .ty(*mask)
+            .map_or(0.0, |ty| crate::eval::absent_below(ty.dtype));
         (value.real > limit).then_some(value)
     };
     let mut result = Vec::with_capacity(full[0] * heads * queries * width);
@@ -246,7 +293,9 @@ fn mlp(on: &Operands, op: &Op) -> Vec<Number> {
         (result, outputs)
     };
     let active = |x: Vec<Number>| -> Vec<Number> {
-        x.into_iter().map(|x| activation(on.field, *kind, x)).collect()
+        x.into_iter()
+            .map(|x| activation(on.field, *kind, x))
+            .collect()
     };
     let (mut hidden, width) = project(x, inputs, *up, up_bias);
     match gate {
@@ -260,7 +309,15 @@ fn mlp(on: &Operands, op: &Op) -> Vec<Number> {
 }
 
 fn rope(on: &Operands, op: &Op) -> Vec<Number> {
-    let Op::Rope { x, positions, inv_freq, theta, interleaved, rotary_dim } = op else {
+    let Op::Rope {
+        x,
+        positions,
+        inv_freq,
+        theta,
+        interleaved,
+        rotary_dim,
+    } = op
+    else {
         return Vec::new();
     };
     let Some(ty) = on.ty(*x) else {
@@ -273,7 +330,9 @@ fn rope(on: &Operands, op: &Op) -> Vec<Number> {
             let rotated = rotary_dim.unwrap_or(depth);
             let theta = f64::from(*theta);
             let frequency = |i: usize| theta.powf(-2.0 * i as f64 / rotated as f64);
-            (0..rotated / 2).map(|i| on.field.literal(single(frequency(i)))).collect()
+            (0..rotated / 2)
+                .map(|i| on.field.literal(single(frequency(i))))
+                .collect()
         }
     };
     let batched = on.shape(*positions).len() == 2;

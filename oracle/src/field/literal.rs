@@ -3,12 +3,16 @@
 //! A literal is the rounding of a number that somebody meant; 0.020833334 is 1/48. Both
 //! sides read literals by the same rules, the first that fits:
 //!
-//! 1. A constant of the program: f32(log2 e) times 1 or a scale of its attention; the
-//!    frequencies theta^(-2i/R) of its rope, powers of one drawn number; f32(2π), f32(1/2π).
+//! 1. A constant of the program: log2 e times 1 or a scale of its attention, times 2^±3 and
+//!    within a unit of f32's last place; the
+//!    frequencies theta^(-2i/R) of its rope and their inverses, powers of one drawn number;
+//!    f32(2π), f32(1/2π). A frequency that a kernel computes by `pow`, `exp` or `exp2` of
+//!    constants is recognised within 2·10^-6 of its value.
 //! 2. An integer, and what is beyond 2^±60: its exact value.
 //! 3. √(a/b), a·b <= 4096 of primes up to 13, where the literal is within a unit of its last
 //!    place of it and no simple fraction is.
-//! 4. The fraction of least denominator within a unit of the literal's last place.
+//! 4. The fraction of least denominator within a unit of the last place: of the literal, or,
+//!    where that is not plain, of its part within [1, 2), so that 2c reads as twice c.
 //!
 //! A literal is *plain* where only one number is likely to have been meant: a fraction a/b
 //! with a·b <= 4096, 1/n up to n = 16384, a root, a decimal of at most 4 digits, a constant
@@ -58,10 +62,15 @@ const NAMED: [f64; 12] = [
 /// Largest a·b below a root that is recognised.
 const RADICAND: i128 = 4096;
 
+/// How far a computed frequency may be from its value, relative to it: some roundings of an
+/// exponent of at most 20.
+const FREQUENCY: f64 = 2e-6;
+
 /// The readings of one field.
 #[derive(Debug)]
 pub(super) struct Literals {
     table: HashMap<u32, Number>,
+    frequencies: Vec<Number>,
     read: RefCell<HashMap<u64, Number>>,
     /// Literals that are not plain and that the program has.
     known: RefCell<Vec<u64>>,
@@ -79,11 +88,15 @@ impl Literals {
         let turn = parts[0] + parts[1] + parts[2];
         let mut literals = Self {
             table: HashMap::new(),
+            frequencies: Vec::new(),
             read: RefCell::default(),
             known: RefCell::default(),
             foreign: RefCell::default(),
             listening: Cell::new(false),
-            turn: Number { real: std::f64::consts::TAU, ..turn },
+            turn: Number {
+                real: std::f64::consts::TAU,
+                ..turn
+            },
             log2_e,
         };
         let mut turns = false;
@@ -92,11 +105,16 @@ impl Literals {
                 Op::Attention { q, scale, .. } => {
                     let depth = program.type_of(*q).and_then(|ty| ty.shape.last().copied());
                     let scale = attention_scale(*scale, depth.unwrap_or(1));
-                    let read = plain_reading(scale).0;
                     let product = f64::from(scale as f32) * std::f64::consts::LOG2_E;
-                    literals.add(product, read * log2_e);
+                    literals.add_product(product, signed_reading(scale) * log2_e);
                 }
-                Op::Rope { x, inv_freq: None, theta, rotary_dim, .. } => {
+                Op::Rope {
+                    x,
+                    inv_freq: None,
+                    theta,
+                    rotary_dim,
+                    ..
+                } => {
                     turns = true;
                     let depth = program.type_of(*x).and_then(|ty| ty.shape.last().copied());
                     let rotated = rotary_dim.or(depth).unwrap_or(0);
@@ -106,7 +124,7 @@ impl Literals {
                 _ => {}
             }
         }
-        literals.add(std::f64::consts::LOG2_E, log2_e);
+        literals.add_product(std::f64::consts::LOG2_E, log2_e);
         if turns {
             for part in TURN_PARTS {
                 literals.add(part, signed_reading(part));
@@ -121,7 +139,27 @@ impl Literals {
         let number = if value < 0.0 { -number } else { number };
         let value = value.abs() as f32;
         let real = f64::from(value);
-        self.table.entry(value.to_bits()).or_insert(Number { real, ..number });
+        self.table
+            .entry(value.to_bits())
+            .or_insert(Number { real, ..number });
+    }
+
+    /// A product that a kernel may have rounded twice, and multiply by a power of two.
+    fn add_product(&mut self, value: f64, number: Number) {
+        let mut power = Number::fraction(1, 8, 0.125);
+        for shift in -3..=3 {
+            let scaled = single(value.abs()) * 2f64.powi(shift);
+            for neighbour in [0u32, 1, 2] {
+                let bits = (scaled as f32)
+                    .to_bits()
+                    .wrapping_add(neighbour)
+                    .wrapping_sub(1);
+                let near = f64::from(f32::from_bits(bits));
+                let near = if value < 0.0 { -near } else { near };
+                self.add(near, number * power);
+            }
+            power = power * Number::integer(2);
+        }
     }
 
     fn add_frequencies(&mut self, theta: f64, rotated: usize, key: u64) {
@@ -132,11 +170,23 @@ impl Literals {
             1.0,
         );
         let mut power = Number::integer(1);
+        self.frequencies.push(Number { real: 1.0, ..power });
         for pair in 1..rotated / 2 {
             power = power * base;
             let exponent = -2.0 * pair as f64 / rotated as f64;
-            self.add(theta.powf(exponent), power);
+            for (exponent, power) in [(exponent, power), (-exponent, power.reciprocal())] {
+                let real = theta.powf(exponent);
+                self.add(real, power);
+                self.frequencies.push(Number { real, ..power });
+            }
         }
+    }
+
+    /// The frequency, or its inverse, that a kernel computed from constants.
+    pub fn frequency(&self, real: f64) -> Option<Number> {
+        let near = |number: &&Number| (number.real - real).abs() <= FREQUENCY * real.abs();
+        let mut found = self.frequencies.iter().filter(near);
+        found.next().copied()
     }
 
     /// 2π.
@@ -161,7 +211,7 @@ impl Literals {
         };
         let number = if value < 0.0 { -number } else { number };
         if !plain {
-            let bits = magnitude.to_bits();
+            let bits = normal(magnitude).0.to_bits();
             let known = self.known.borrow().contains(&bits);
             match self.listening.get() {
                 false if !known => self.known.borrow_mut().push(bits),
@@ -212,19 +262,31 @@ fn signed_reading(value: f64) -> Number {
 fn plain_reading(value: f64) -> (Number, bool) {
     if !value.is_finite() {
         // Only its real value can matter: it stands for absence.
-        return (Number { real: value, ..Number::integer(3) }, true);
+        return (
+            Number {
+                real: value,
+                ..Number::integer(3)
+            },
+            true,
+        );
     }
     let (mantissa, exponent) = decompose(value);
     let beyond = value != 0.0 && !(2f64.powi(-60)..=2f64.powi(60)).contains(&value);
     if value.fract() == 0.0 || beyond {
         let plain = value.abs() < 16_777_216.0 || value >= 1e30 || mantissa <= 4096;
-        return (dyadic(mantissa, exponent, value), plain || is_decimal(value));
+        return (
+            dyadic(mantissa, exponent, value),
+            plain || is_decimal(value),
+        );
     }
     // A unit of the last place in f32 is 2^(e - 23), e the exponent of the value.
     let ulp = value.log2().floor() as i32 - 23;
     let scale = 2f64.powi(-ulp);
     // Both ends are integers over 2^-ulp; f64 holds them exactly.
-    let ends = [(value * scale) as i128 - 1, (value * scale).ceil() as i128 + 1];
+    let ends = [
+        (value * scale) as i128 - 1,
+        (value * scale).ceil() as i128 + 1,
+    ];
     let (over, under) = match ulp {
         ..=0 => simplest([(ends[0], 1i128 << -ulp), (ends[1], 1i128 << -ulp)]),
         _ => simplest([(ends[0] << ulp, 1), (ends[1] << ulp, 1)]),
@@ -237,10 +299,31 @@ fn plain_reading(value: f64) -> (Number, bool) {
         && let Some(radicand) = radicand(ends, ulp)
     {
         let number = root(Number::fraction(radicand.0, radicand.1, value * value));
-        return (Number { real: value, ..number }, true);
+        return (
+            Number {
+                real: value,
+                ..number
+            },
+            true,
+        );
     }
-    let named = NAMED.iter().any(|named| single(*named) == value);
-    (fraction, mantissa <= 4096 || is_decimal(value) || named)
+    if mantissa <= 4096 || is_decimal(value) {
+        return (fraction, true);
+    }
+    let (part, exponent) = normal(value);
+    let named = NAMED.iter().any(|named| normal(single(*named)).0 == part);
+    if exponent == 0 {
+        return (fraction, named);
+    }
+    let (number, _) = plain_reading(part);
+    let scaled = number * dyadic(1, exponent, 2f64.powi(exponent));
+    (
+        Number {
+            real: value,
+            ..scaled
+        },
+        named,
+    )
 }
 
 /// a/b with √(a/b) between the ends, both over 2^-ulp.
@@ -248,7 +331,10 @@ fn radicand(ends: [i128; 2], ulp: i32) -> Option<(i128, i128)> {
     let [low, high] = ends.map(|end| end * end);
     let shift = -2 * ulp;
     let (over, under) = match shift {
-        0.. => simplest([(low, 1i128.checked_shl(shift as u32)?), (high, 1i128 << shift)]),
+        0.. => simplest([
+            (low, 1i128.checked_shl(shift as u32)?),
+            (high, 1i128 << shift),
+        ]),
         _ => return None,
     };
     let smooth = |mut n: i128| {
@@ -277,6 +363,12 @@ fn simplest(ends: [(i128, i128); 2]) -> (i128, i128) {
     (floor * over + under, over)
 }
 
+/// value = part · 2^exponent, the part within [1, 2).
+fn normal(value: f64) -> (f64, i32) {
+    let exponent = value.log2().floor() as i32;
+    (value * 2f64.powi(-exponent), exponent)
+}
+
 /// value = mantissa · 2^exponent, the mantissa odd or 0.
 fn decompose(value: f64) -> (u64, i32) {
     if value == 0.0 {
@@ -296,7 +388,11 @@ fn decompose(value: f64) -> (u64, i32) {
 fn dyadic(mantissa: u64, exponent: i32, real: f64) -> Number {
     let scaled = |field: super::prime::Prime| {
         let power = field.pow(field.number(2), exponent.unsigned_abs().into());
-        let power = if exponent < 0 { field.invert(power) } else { power };
+        let power = if exponent < 0 {
+            field.invert(power)
+        } else {
+            power
+        };
         field.mul(field.number(mantissa), power)
     };
     Number::constant(scaled(FIELD_P), scaled(FIELD_Q), real)
@@ -305,7 +401,8 @@ fn dyadic(mantissa: u64, exponent: i32, real: f64) -> Number {
 /// Whether the value is the f32 nearest to a decimal of at most four digits.
 fn is_decimal(value: f64) -> bool {
     let text = format!("{value:.3e}");
-    text.parse::<f64>().is_ok_and(|decimal| single(decimal) == single(value))
+    text.parse::<f64>()
+        .is_ok_and(|decimal| single(decimal) == single(value))
 }
 
 #[cfg(test)]
@@ -331,14 +428,29 @@ mod tests {
         let half = read(std::f64::consts::FRAC_1_SQRT_2);
         assert_eq!((half * half).p, fraction(1, 2));
         assert_eq!((half * read(2f64.sqrt())).p, fraction(1, 1));
-        assert_eq!((read(1.0 / 32f64.sqrt()) * read(32f64.sqrt())).p, fraction(1, 1));
+        assert_eq!(
+            (read(1.0 / 32f64.sqrt()) * read(32f64.sqrt())).p,
+            fraction(1, 1)
+        );
         assert_eq!(read(0.0).p, 0);
+        let two = Number::integer(2);
+        assert_eq!((two * read(0.797_884_56)).p, read(1.595_769_12).p);
     }
 
     #[test]
     fn only_simple_literals_are_plain() {
         let plain = |value: f64| plain_reading(single(value)).1;
-        for value in [0.5, 1e-5, 1e-12, 1.0 / 48.0, 0.999, 3.4e38, -0.0, 1.001, 2f64.sqrt()] {
+        for value in [
+            0.5,
+            1e-5,
+            1e-12,
+            1.0 / 48.0,
+            0.999,
+            3.4e38,
+            -0.0,
+            1.001,
+            2f64.sqrt(),
+        ] {
             assert!(plain(value), "{value}");
         }
         for value in [0.797_884_56, 0.044_715, std::f64::consts::LOG2_E] {
@@ -353,8 +465,12 @@ mod tests {
     fn every_reading_is_within_a_unit_of_the_last_place() {
         let mut x = 1u64;
         for _ in 0..2000 {
-            x = x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-            let value = single(2f64.powi((x >> 58) as i32 - 32) * (1.0 + (x >> 20 & 0xffff) as f64 / 65521.0));
+            x = x
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            let value = single(
+                2f64.powi((x >> 58) as i32 - 32) * (1.0 + (x >> 20 & 0xffff) as f64 / 65521.0),
+            );
             let ulp = 2f64.powi(value.log2().floor() as i32 - 23);
             let scale = 2f64.powi(-(value.log2().floor() as i32 - 23));
             let ends = [(value * scale) as i128 - 1, (value * scale) as i128 + 1];
@@ -363,7 +479,10 @@ mod tests {
                 continue;
             }
             let (a, b) = simplest([(ends[0], 1 << shift), (ends[1], 1 << shift)]);
-            assert!((a as f64 / b as f64 - value).abs() <= ulp * 1.000_001, "{value}: {a}/{b}");
+            assert!(
+                (a as f64 / b as f64 - value).abs() <= ulp * 1.000_001,
+                "{value}: {a}/{b}"
+            );
         }
     }
 }

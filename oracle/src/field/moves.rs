@@ -16,14 +16,18 @@ pub(super) fn coordinates(mut index: usize, shape: &[usize]) -> Vec<usize> {
 
 /// Row-major number of the element at some coordinates.
 pub(super) fn number(at: &[usize], shape: &[usize]) -> usize {
-    at.iter().zip(shape).fold(0, |number, (at, size)| number * size + at)
+    at.iter()
+        .zip(shape)
+        .fold(0, |number, (at, size)| number * size + at)
 }
 
 /// As NumPy reads a tensor of `shape` at coordinates of a larger one.
 pub(super) fn broadcast_number(at: &[usize], shape: &[usize]) -> usize {
     let own = &at[at.len() - shape.len()..];
     let zipped = own.iter().zip(shape);
-    zipped.fold(0, |number, (at, size)| number * size + if *size == 1 { 0 } else { *at })
+    zipped.fold(0, |number, (at, size)| {
+        number * size + if *size == 1 { 0 } else { *at }
+    })
 }
 
 fn gather(x: &FieldTensor, elements: usize, from: &dyn Fn(usize) -> usize) -> FieldTensor {
@@ -64,23 +68,36 @@ pub(super) fn evaluate(on: &Operands, op: &Op, ty: &TensorType) -> Option<FieldT
                 number(&from, source)
             })
         }
-        Op::Slice { x, offsets, strides, .. } => {
+        Op::Slice {
+            x,
+            offsets,
+            strides,
+            ..
+        } => {
             let source = on.shape(*x);
             gather(on.tensor(*x), elements, &|index| {
                 let at = coordinates(index, shape);
                 let steps = at.iter().zip(strides).zip(offsets);
-                let from: Vec<usize> =
-                    steps.map(|((at, stride), offset)| offset + at * stride).collect();
+                let from: Vec<usize> = steps
+                    .map(|((at, stride), offset)| offset + at * stride)
+                    .collect();
                 number(&from, source)
             })
         }
-        Op::InsertSlice { source, destination, offsets, sizes, strides } => {
+        Op::InsertSlice {
+            source,
+            destination,
+            offsets,
+            sizes,
+            strides,
+        } => {
             let mut result = on.tensor(*destination).clone();
             for index in 0..on.tensor(*source).len() {
                 let at = coordinates(index, sizes);
                 let steps = at.iter().zip(strides).zip(offsets);
-                let to: Vec<usize> =
-                    steps.map(|((at, stride), offset)| offset + at * stride).collect();
+                let to: Vec<usize> = steps
+                    .map(|((at, stride), offset)| offset + at * stride)
+                    .collect();
                 let to = number(&to, shape);
                 match (&mut result, on.tensor(*source)) {
                     (FieldTensor::Float(to_all), FieldTensor::Float(from)) => {

@@ -117,9 +117,7 @@ impl Number {
     /// Whether both are the same number modulo p, or both undefined.
     pub fn equals(&self, other: &Number) -> bool {
         match (self.is_undefined(), other.is_undefined()) {
-            (false, false) => {
-                self.p == other.p && !self.is_unwritten() && !other.is_unwritten()
-            }
+            (false, false) => self.p == other.p && !self.is_unwritten() && !other.is_unwritten(),
             (one, both) => one == both,
         }
     }

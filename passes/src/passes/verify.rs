@@ -156,7 +156,9 @@ fn run<'c, 'a>(
 fn options(pass: &PassRun) -> Result<Options, String> {
     let level = pass.integer("level");
     if !(2..=3).contains(&level) {
-        return Err(format!("level {level} is not available; levels 2 and 3 are"));
+        return Err(format!(
+            "level {level} is not available; levels 2 and 3 are"
+        ));
     }
     let tolerance = |name: &str| -> Result<Option<f64>, String> {
         let text = pass.text(name);

@@ -91,7 +91,9 @@ pub fn of_units(
                     // What is measured by another process is saved with all its units.
                     let link = serialized.is_linked();
                     let first = variants.tried.len();
-                    variants.tried.extend(lower(&context, candidate, stage, link)?);
+                    variants
+                        .tried
+                        .extend(lower(&context, candidate, stage, link)?);
                     let made = first..variants.tried.len();
                     seen.insert(text, made.clone());
                     made

@@ -22,7 +22,14 @@ fn matmuls() {
         "tile-m=16 tile-n=16 tile-k=4 thread-m=2 thread-n=4 vector-width=1 split-k=2",
         "tile-m=8 tile-n=8 tile-k=4 thread-m=1 thread-n=2 vector-width=2 split-k=4 stages=2",
     ] {
-        for activation in ["", "activation = \"gelu\",", "activation = \"silu\",", "activation = \"relu\",", "activation = \"gelu_tanh\",", "activation = \"tanh\","] {
+        for activation in [
+            "",
+            "activation = \"gelu\",",
+            "activation = \"silu\",",
+            "activation = \"relu\",",
+            "activation = \"gelu_tanh\",",
+            "activation = \"tanh\",",
+        ] {
             all_equal(
                 &matmul(19, 21, 10, activation),
                 &format!("{tile}{{op=q {knobs}}},kforge-default-pipeline"),
@@ -58,8 +65,10 @@ fn products_with_batches_and_transposes() {
 
 /// A function of one op on arguments of the given types.
 fn one(types: &[&str], op: &str, result: &str) -> String {
-    let arguments: Vec<String> =
-        (0..).zip(types).map(|(index, ty)| format!("%{index}: {ty}")).collect();
+    let arguments: Vec<String> = (0..)
+        .zip(types)
+        .map(|(index, ty)| format!("%{index}: {ty}"))
+        .collect();
     let (arguments, types) = (arguments.join(", "), types.join(", "));
     format!(
         "func.func @f({arguments}) -> {result} {{\n\
@@ -69,8 +78,10 @@ fn one(types: &[&str], op: &str, result: &str) -> String {
 
 /// A function of upstream ops; the last one defines `%y`.
 fn chain(types: &[&str], body: &str, result: &str) -> String {
-    let arguments: Vec<String> =
-        (0..).zip(types).map(|(index, ty)| format!("%{index}: {ty}")).collect();
+    let arguments: Vec<String> = (0..)
+        .zip(types)
+        .map(|(index, ty)| format!("%{index}: {ty}"))
+        .collect();
     let arguments = arguments.join(", ");
     format!("func.func @f({arguments}) -> {result} {{\n{body}\nreturn %y : {result}\n}}")
 }
@@ -109,7 +120,12 @@ fn norms() {
     rows("layer_norm %0 gamma %1 beta %2", 2, "5x37", "37");
     rows("layer_norm %0 gamma %1", 1, "3x48", "48");
     rows("layer_norm %0 {epsilon = 1.0e-12 : f32}", 0, "3x48", "48");
-    rows("layer_norm %0 gamma %1 beta %2 {axis = 1 : i64}", 2, "2x13x12", "13");
+    rows(
+        "layer_norm %0 gamma %1 beta %2 {axis = 1 : i64}",
+        2,
+        "2x13x12",
+        "13",
+    );
     rows("rms_norm %0 gamma %1", 1, "5x37", "37");
     rows("rms_norm %0 {epsilon = 1.0e-6 : f32}", 0, "4x64", "64");
 }
@@ -117,7 +133,12 @@ fn norms() {
 #[test]
 fn attentions() {
     let (q, kv) = ("tensor<1x4x19x8xf32>", "tensor<1x2x21x8xf32>");
-    for knobs in ["block-q=32 block-kv=8", "block-q=8 block-kv=3", "block-q=1 block-kv=8", "block-q=4 block-kv=16"] {
+    for knobs in [
+        "block-q=32 block-kv=8",
+        "block-q=8 block-kv=3",
+        "block-q=1 block-kv=8",
+        "block-q=4 block-kv=16",
+    ] {
         let pipeline = format!(
             "kforge-keep-reference,kforge-attach-device,kforge-tile-attention{{{knobs}}},\
              kforge-default-pipeline"
@@ -137,7 +158,10 @@ fn attentions() {
         }
         // More queries than keys: the first see nothing.
         let (q, kv) = ("tensor<1x1x9x6xf32>", "tensor<1x1x5x6xf32>");
-        all_equal(&one(&[q, kv, kv], "attention %0, %1, %2 {causal}", q), &pipeline);
+        all_equal(
+            &one(&[q, kv, kv], "attention %0, %1, %2 {causal}", q),
+            &pipeline,
+        );
     }
 }
 
@@ -146,7 +170,10 @@ fn ropes() {
     let x = "tensor<2x3x5x8xf32>";
     for attributes in ["", "interleaved", "theta = 500000.0 : f32"] {
         let op = format!("rope %0, %1 {{{attributes}}}");
-        all_equal(&one(&[x, "tensor<5xi32>"], &op, x), "kforge-default-pipeline");
+        all_equal(
+            &one(&[x, "tensor<5xi32>"], &op, x),
+            "kforge-default-pipeline",
+        );
         let op = format!("rope %0, %1 inv_freq %2 {{{attributes}}}");
         let types = [x, "tensor<2x5xi32>", "tensor<3xf32>"];
         all_equal(&one(&types, &op, x), "kforge-default-pipeline");
@@ -164,10 +191,17 @@ fn mlps() {
         "tensor<7xf32>",
     ];
     for kind in ["silu", "gelu", "gelu_tanh", "relu", "tanh"] {
-        let op = format!("mlp %0, %1, %2 gate %3 up_bias %4 down_bias %5 {{activation = \"{kind}\"}}");
-        all_equal(&one(&types, &op, "tensor<9x7xf32>"), "kforge-default-pipeline");
+        let op =
+            format!("mlp %0, %1, %2 gate %3 up_bias %4 down_bias %5 {{activation = \"{kind}\"}}");
+        all_equal(
+            &one(&types, &op, "tensor<9x7xf32>"),
+            "kforge-default-pipeline",
+        );
         let op = format!("mlp %0, %1, %2 {{activation = \"{kind}\"}}");
-        all_equal(&one(&types[..3], &op, "tensor<9x7xf32>"), "kforge-default-pipeline");
+        all_equal(
+            &one(&types[..3], &op, "tensor<9x7xf32>"),
+            "kforge-default-pipeline",
+        );
     }
 }
 
@@ -178,11 +212,16 @@ fn chains_of_elements_and_moves() {
         let op = format!("activation %0 {{kind = \"{kind}\"}}");
         all_equal(&one(&[x], &op, x), "kforge-default-pipeline");
     }
-    for op in ["exp", "exp2", "log", "log2", "sqrt", "rsqrt", "tanh", "erf", "sin", "cos", "floor", "ceil", "absf"] {
+    for op in [
+        "exp", "exp2", "log", "log2", "sqrt", "rsqrt", "tanh", "erf", "sin", "cos", "floor",
+        "ceil", "absf",
+    ] {
         let body = format!("%y = math.{op} %0 : {x}");
         all_equal(&chain(&[x], &body, x), "kforge-default-pipeline");
     }
-    for op in ["addf", "subf", "mulf", "divf", "maximumf", "minimumf", "maxnumf", "minnumf"] {
+    for op in [
+        "addf", "subf", "mulf", "divf", "maximumf", "minimumf", "maxnumf", "minnumf",
+    ] {
         let body = format!("%y = arith.{op} %0, %1 : {x}");
         all_equal(&chain(&[x, x], &body, x), "kforge-default-pipeline");
     }
@@ -197,7 +236,10 @@ fn chains_of_elements_and_moves() {
          %p = arith.cmpf olt, %m, %b : {turned}\n\
          %y = arith.select %p, %m, %c : tensor<10x6xi1>, {turned}"
     );
-    all_equal(&chain(&[x, "tensor<6xf32>"], &body, turned), "kforge-default-pipeline");
+    all_equal(
+        &chain(&[x, "tensor<6xf32>"], &body, turned),
+        "kforge-default-pipeline",
+    );
     let (whole, half) = ("tensor<3x4x8xf32>", "tensor<3x4x4xf32>");
     let halves = format!(
         "%l = tensor.extract_slice %0[0, 0, 0] [3, 4, 4] [1, 1, 1] : {whole} to {half}\n\
@@ -213,7 +255,10 @@ fn chains_of_elements_and_moves() {
          %p = arith.cmpf ogt, %0, %z : tensor<5x9xf32>\n\
          %y = arith.select %p, %0, %i : tensor<5x9xi1>, tensor<5x9xf32>"
     );
-    all_equal(&chain(&["tensor<5x9xf32>", number], &body, "tensor<5x9xf32>"), "kforge-default-pipeline");
+    all_equal(
+        &chain(&["tensor<5x9xf32>", number], &body, "tensor<5x9xf32>"),
+        "kforge-default-pipeline",
+    );
 }
 
 #[test]
@@ -223,13 +268,19 @@ fn half_precision() {
                   convert-kforge-to-gpu,canonicalize,cse";
     let x = "tensor<5x36xf16>";
     let w = "tensor<36xf16>";
-    all_equal(&one(&[x, w, w], "layer_norm %0 gamma %1 beta %2", x), attach);
+    all_equal(
+        &one(&[x, w, w], "layer_norm %0 gamma %1 beta %2", x),
+        attach,
+    );
     all_equal(&one(&[x], "softmax %0", x), attach);
     let types = ["tensor<9x64xf16>", "tensor<64x11xf16>"];
     all_equal(&one(&types, "matmul %0, %1", "tensor<9x11xf16>"), attach);
     let (q, kv) = ("tensor<1x4x19x8xf16>", "tensor<1x2x21x8xf16>");
     let types = [q, kv, kv, "tensor<19x21xf16>"];
-    all_equal(&one(&types, "attention %0, %1, %2 mask %3 {causal}", q), attach);
+    all_equal(
+        &one(&types, "attention %0, %1, %2 mask %3 {causal}", q),
+        attach,
+    );
 }
 
 #[test]

@@ -34,7 +34,12 @@ pub fn judge(subjects: &[Subject], limit: u64) -> Vec<(String, algebra::Algebra)
         .iter()
         .flat_map(|subject| {
             let variants = subject.variants.iter().map(|variant| &variant.unit);
-            subject.units.iter().chain(variants).map(of).collect::<Vec<_>>()
+            subject
+                .units
+                .iter()
+                .chain(variants)
+                .map(of)
+                .collect::<Vec<_>>()
         })
         .collect()
 }

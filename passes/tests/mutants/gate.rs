@@ -105,20 +105,38 @@ pub fn judge(text: &str) -> Outcome {
 /// Wrong kernels that algebra alone accepts or leaves open, and why.
 const BEYOND_ALGEBRA: &[(&str, &str)] = &[
     // Equal as functions of real numbers; rounding alone tells.
-    ("the maximum starts at 0", "any shift gives the same softmax"),
+    (
+        "the maximum starts at 0",
+        "any shift gives the same softmax",
+    ),
     ("no maximum subtracted", "any shift gives the same softmax"),
     ("the maximum of a part", "any shift gives the same softmax"),
-    ("the mean of squares less the square of the mean", "the same variance"),
+    (
+        "the mean of squares less the square of the mean",
+        "the same variance",
+    ),
     // A branch that no draw takes.
     ("clamp at 1e4", "no result is that large"),
     // Left open, never accepted as level 3.
     ("to 11 bits", "bits of floats are not interpreted"),
     ("has 11 bits", "bits of floats are not interpreted"),
-    ("positions per head for those per batch", "integers from beyond the end"),
-    ("what is not rotated is scaled", "1.0001 may be a product of constants"),
+    (
+        "positions per head for those per batch",
+        "integers from beyond the end",
+    ),
+    (
+        "what is not rotated is scaled",
+        "1.0001 may be a product of constants",
+    ),
     // The unit is right, the function uses it wrongly.
-    ("output is the residual", "what is returned is no kernel's business"),
-    ("the result overwrites an argument", "what is an argument is no kernel's business"),
+    (
+        "output is the residual",
+        "what is returned is no kernel's business",
+    ),
+    (
+        "the result overwrites an argument",
+        "what is an argument is no kernel's business",
+    ),
 ];
 
 /// Level 3 by itself must refuse what the gate refuses in one unit's kernels, and nothing

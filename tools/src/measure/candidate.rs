@@ -109,7 +109,11 @@ pub(super) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
     for path in folders(&folder.join(SHAPES))? {
         let mut unit = read(&path)?.function;
         unit.stage.clone_from(&unit.program.name);
-        let of = unit.package.program.as_ref().and_then(|program| program.get("of"));
+        let of = unit
+            .package
+            .program
+            .as_ref()
+            .and_then(|program| program.get("of"));
         let of = of.map_or_else(Vec::new, |of| Vec::deserialize(of).unwrap_or_default());
         subject.variants.push(Variant { unit, of });
     }

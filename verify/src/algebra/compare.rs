@@ -83,7 +83,9 @@ pub(super) fn compare(
                 )));
             }
             let at = coordinates(index, shape);
-            return Err(Algebra::Refused(format!("output {output}: element {at:?} {wrong}")));
+            return Err(Algebra::Refused(format!(
+                "output {output}: element {at:?} {wrong}"
+            )));
         }
     }
     Ok(compared)
@@ -108,7 +110,11 @@ fn float(
         return None;
     }
     if got.is_undefined() || expected.is_undefined() {
-        let who = if got.is_undefined() { "the kernels divide" } else { "the program divides" };
+        let who = if got.is_undefined() {
+            "the kernels divide"
+        } else {
+            "the program divides"
+        };
         return Some(format!("differs: {who} by zero"));
     }
     if got.is_certain() && expected.is_certain() {

@@ -35,7 +35,9 @@ impl Memory {
         };
         let mut total = 0u64;
         for buffer in &manifest.buffers {
-            let extent = buffer.instantiate(symbols).map_err(|error| error.to_string())?;
+            let extent = buffer
+                .instantiate(symbols)
+                .map_err(|error| error.to_string())?;
             let unit = buffer.dtype.bytes();
             let cells = extent.bytes / unit as u64;
             total = total.saturating_add(cells);
@@ -79,7 +81,9 @@ impl Memory {
         if places.len() != values.len() {
             let name = &self.buffers[buffer].name;
             let (given, has) = (values.len(), places.len());
-            return Err(format!("buffer '{name}' has {has} elements, {given} are given"));
+            return Err(format!(
+                "buffer '{name}' has {has} elements, {given} are given"
+            ));
         }
         for (place, value) in places.into_iter().zip(values) {
             self.buffers[buffer].cells[place] = *value;
@@ -90,7 +94,10 @@ impl Memory {
     /// The elements of a buffer, row-major.
     pub fn elements(&self, buffer: usize) -> Vec<Cell<Number>> {
         let cells = &self.buffers[buffer].cells;
-        places(&self.extents[buffer]).into_iter().map(|place| cells[place]).collect()
+        places(&self.extents[buffer])
+            .into_iter()
+            .map(|place| cells[place])
+            .collect()
     }
 }
 
@@ -124,9 +131,10 @@ pub(super) fn immediates(
     field: &Field,
 ) -> Result<Vec<Cell<Number>>, String> {
     let cell = |immediate: &Immediate| match immediate {
-        Immediate::Integer(expression) => {
-            expression.evaluate(symbols).map(Cell::Integer).map_err(|error| error.to_string())
-        }
+        Immediate::Integer(expression) => expression
+            .evaluate(symbols)
+            .map(Cell::Integer)
+            .map_err(|error| error.to_string()),
         Immediate::F32(value) => Ok(Cell::Float(field.literal(value.0.into()))),
     };
     dispatch.immediates.iter().map(cell).collect()

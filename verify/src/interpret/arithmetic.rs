@@ -51,7 +51,10 @@ impl<'m, D: Domain> Machine<'m, D> {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "an operator, its operands and its result")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an operator, its operands and its result"
+    )]
     pub fn binary(
         &self,
         frame: &Frame<'_, 'm, D::Value>,
@@ -67,7 +70,9 @@ impl<'m, D: Domain> Machine<'m, D> {
             (Column::Floats(a), Column::Floats(b)) => match arithmetic(operator) {
                 Some(operation) => {
                     let results = self.floats(old, shape.components);
-                    Ok(Column::Floats(self.two(operation, a, b, results, shape, lanes)))
+                    Ok(Column::Floats(
+                        self.two(operation, a, b, results, shape, lanes),
+                    ))
                 }
                 None => self.compare(operator, a, b, shape, lanes, old),
             },
@@ -154,7 +159,8 @@ impl<'m, D: Domain> Machine<'m, D> {
         let values = frame.columns[argument.index()].integers();
         let mut results = self.integers(Column::Empty, 1);
         for lane in lanes.iter().map(|lane| *lane as usize) {
-            let mut all = (0..components).map(|component| values[component * self.width + lane] != 0);
+            let mut all =
+                (0..components).map(|component| values[component * self.width + lane] != 0);
             results[lane] = i64::from(match function {
                 RelationalFunction::All if !values.is_empty() => all.all(|value| value),
                 RelationalFunction::Any if !values.is_empty() => all.any(|value| value),
@@ -183,13 +189,21 @@ fn integer(operator: BinaryOperator, kind: Kind, a: i64, b: i64) -> Option<i64> 
         _ => 32,
     };
     let truth = |value: bool| Some(i64::from(value));
-    let order = if wide { (a as u64).cmp(&(b as u64)) } else { a.cmp(&b) };
+    let order = if wide {
+        (a as u64).cmp(&(b as u64))
+    } else {
+        a.cmp(&b)
+    };
     match operator {
         BinaryOperator::Add => Some(a.wrapping_add(b)),
         BinaryOperator::Subtract => Some(a.wrapping_sub(b)),
         BinaryOperator::Multiply => Some(a.wrapping_mul(b)),
-        BinaryOperator::Divide if wide => (a as u64).checked_div(b as u64).map(|value| value as i64),
-        BinaryOperator::Modulo if wide => (a as u64).checked_rem(b as u64).map(|value| value as i64),
+        BinaryOperator::Divide if wide => {
+            (a as u64).checked_div(b as u64).map(|value| value as i64)
+        }
+        BinaryOperator::Modulo if wide => {
+            (a as u64).checked_rem(b as u64).map(|value| value as i64)
+        }
         BinaryOperator::Divide => a.checked_div(b),
         BinaryOperator::Modulo => a.checked_rem(b),
         BinaryOperator::Equal => truth(a == b),

@@ -33,9 +33,15 @@ impl<'m, D: Domain> Machine<'m, D> {
                 let parts = vec![*value; count(*size)];
                 self.compose(frame, shape, &parts, lanes, old)?
             }
-            Expression::Swizzle { size, vector, pattern } => {
-                let parts: Vec<usize> =
-                    pattern[..count(*size)].iter().map(|part| *part as usize).collect();
+            Expression::Swizzle {
+                size,
+                vector,
+                pattern,
+            } => {
+                let parts: Vec<usize> = pattern[..count(*size)]
+                    .iter()
+                    .map(|part| *part as usize)
+                    .collect();
                 self.pick(frame, *vector, &parts, old)?
             }
             Expression::Access { base, index } => {
@@ -49,19 +55,29 @@ impl<'m, D: Domain> Machine<'m, D> {
             Expression::Binary { op, left, right } => {
                 self.binary(frame, *op, *left, *right, shape, lanes, old)?
             }
-            Expression::Select { condition, accept, reject } => {
-                self.select(frame, [*condition, *accept, *reject], shape, lanes, old)?
-            }
+            Expression::Select {
+                condition,
+                accept,
+                reject,
+            } => self.select(frame, [*condition, *accept, *reject], shape, lanes, old)?,
             Expression::Relational { fun, argument } => {
                 self.relational(frame, *fun, *argument, lanes)?
             }
-            Expression::Math { fun, arg, arg1, arg2, .. } => {
+            Expression::Math {
+                fun,
+                arg,
+                arg1,
+                arg2,
+                ..
+            } => {
                 let operands: Vec<_> = [Some(*arg), *arg1, *arg2].into_iter().flatten().collect();
                 self.math(frame, *fun, &operands, shape, lanes, old)?
             }
-            Expression::As { expr, kind, convert } => {
-                self.convert(frame, *expr, *kind, *convert, shape, lanes)?
-            }
+            Expression::As {
+                expr,
+                kind,
+                convert,
+            } => self.convert(frame, *expr, *kind, *convert, shape, lanes)?,
             Expression::ArrayLength(pointer) => self.length(frame, *pointer)?,
             Expression::CooperativeLoad { .. } | Expression::CooperativeMultiplyAdd { .. } => {
                 return unsupported("cooperative matrices are not interpreted");
@@ -162,7 +178,10 @@ impl<'m, D: Domain> Machine<'m, D> {
         })
     }
 
-    #[allow(clippy::too_many_arguments, reason = "an index is an expression or a number")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an index is an expression or a number"
+    )]
     fn access(
         &self,
         frame: &Frame<'_, 'm, D::Value>,
@@ -233,9 +252,11 @@ impl<'m, D: Domain> Machine<'m, D> {
     ) -> Run<Column<D::Value>> {
         let (stride, most, members) = match inner {
             TypeInner::Pointer { base, .. } => match self.program.inner(*base) {
-                TypeInner::Array { size: naga::ArraySize::Constant(size), stride, .. } => {
-                    (i64::from(*stride), i64::from(size.get()), None)
-                }
+                TypeInner::Array {
+                    size: naga::ArraySize::Constant(size),
+                    stride,
+                    ..
+                } => (i64::from(*stride), i64::from(size.get()), None),
                 TypeInner::Array { stride, .. } => (i64::from(*stride), i64::MAX, None),
                 TypeInner::Vector { size, scalar } => {
                     (i64::from(scalar.width), count(*size) as i64, None)
@@ -243,9 +264,11 @@ impl<'m, D: Domain> Machine<'m, D> {
                 TypeInner::Struct { members, .. } => (0, members.len() as i64, Some(members)),
                 _ => return unsupported("columns of matrices are not interpreted"),
             },
-            TypeInner::ValuePointer { size: Some(size), scalar, .. } => {
-                (i64::from(scalar.width), count(*size) as i64, None)
-            }
+            TypeInner::ValuePointer {
+                size: Some(size),
+                scalar,
+                ..
+            } => (i64::from(scalar.width), count(*size) as i64, None),
             _ => return unsupported("elements of another kind of pointer"),
         };
         let mut offsets = match old {
@@ -289,7 +312,12 @@ impl<'m, D: Domain> Machine<'m, D> {
             true => floats = self.floats(old, shape.components),
             false => integers = self.integers(old, shape.components),
         }
-        let Frame { columns, locals, local_bytes, .. } = frame;
+        let Frame {
+            columns,
+            locals,
+            local_bytes,
+            ..
+        } = frame;
         let Some(pointers) = columns[pointer.index()].pointers() else {
             return unsupported("a pointer that was passed to a function");
         };
@@ -343,7 +371,11 @@ impl<'m, D: Domain> Machine<'m, D> {
             ));
         }
         let stamp = self.stamp(lane, memory);
-        let place = if byte < 0 { byte } else { base.saturating_add(byte) };
+        let place = if byte < 0 {
+            byte
+        } else {
+            base.saturating_add(byte)
+        };
         let cell = self.memories[memory].read(place, stamp)?;
         if cell.is_none() && self.beyond.is_none() {
             let memory = &self.memories[memory];
@@ -412,8 +444,11 @@ impl<'m, D: Domain> Machine<'m, D> {
         let from = frame.code.shape(value);
         let width = self.width;
         let places = || {
-            (0..shape.components)
-                .flat_map(|component| lanes.iter().map(move |lane| component * width + *lane as usize))
+            (0..shape.components).flat_map(|component| {
+                lanes
+                    .iter()
+                    .map(move |lane| component * width + *lane as usize)
+            })
         };
         let to_float = kind == ScalarKind::Float;
         if convert.is_none() && from.kind.is_float() != to_float {
@@ -475,8 +510,10 @@ impl<'m, D: Domain> Machine<'m, D> {
             },
             _ => return unsupported("the length of something that is no array"),
         };
-        let Some(Pointers { variable: Variable::Global(index), .. }) =
-            frame.columns[pointer.index()].pointers()
+        let Some(Pointers {
+            variable: Variable::Global(index),
+            ..
+        }) = frame.columns[pointer.index()].pointers()
         else {
             return unsupported("the length of something that is no buffer");
         };

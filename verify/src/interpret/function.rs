@@ -35,7 +35,9 @@ impl<'m, D: Domain> Machine<'m, D> {
         let mut passed = Vec::new();
         for argument in arguments {
             match &frame.columns[argument.index()] {
-                Column::Pointers(pointers) if matches!(pointers.variable, super::column::Variable::Local(_)) => {
+                Column::Pointers(pointers)
+                    if matches!(pointers.variable, super::column::Variable::Local(_)) =>
+                {
                     return unsupported("pointers to variables as arguments of functions");
                 }
                 column => passed.push(column.clone()),

@@ -87,7 +87,10 @@ pub(crate) fn launch<D: Domain>(
     ran?;
     let doubled = machine.memories.iter().find_map(|memory| {
         let cell = memory.doubled?;
-        Some(format!("two invocations write one value to element {cell} of '{}'", memory.name))
+        Some(format!(
+            "two invocations write one value to element {cell} of '{}'",
+            memory.name
+        ))
     });
     Ok(Seen {
         operations: machine.work,
@@ -98,21 +101,23 @@ pub(crate) fn launch<D: Domain>(
 
 impl<'m, D: Domain> Machine<'m, D> {
     /// Memory for every global variable.
-    fn bind(
-        &mut self,
-        launch: &Launch<D::Value>,
-        buffers: &mut [Buffer<D::Value>],
-    ) -> Run<()> {
+    fn bind(&mut self, launch: &Launch<D::Value>, buffers: &mut [Buffer<D::Value>]) -> Run<()> {
         // One memory per binding, empty where an earlier one has the same buffer.
         let mut memory_of = Vec::new();
         for (place, (buffer, ..)) in launch.bindings.iter().enumerate() {
-            let earlier = launch.bindings[..place].iter().position(|(other, ..)| other == buffer);
-            let written = launch.bindings.iter().any(|(other, _, writes)| other == buffer && *writes);
+            let earlier = launch.bindings[..place]
+                .iter()
+                .position(|(other, ..)| other == buffer);
+            let written = launch
+                .bindings
+                .iter()
+                .any(|(other, _, writes)| other == buffer && *writes);
             let cells = match earlier {
                 Some(_) => Vec::new(),
                 None => std::mem::take(&mut buffers[*buffer].cells),
             };
-            let shadow = (written && earlier.is_none()).then(|| vec![Shadow::default(); cells.len()]);
+            let shadow =
+                (written && earlier.is_none()).then(|| vec![Shadow::default(); cells.len()]);
             self.memories.push(Memory {
                 name: buffers[*buffer].name.clone(),
                 cells,
@@ -126,7 +131,10 @@ impl<'m, D: Domain> Machine<'m, D> {
         for (_, variable) in self.program.globals().iter() {
             let bound = match variable.space {
                 AddressSpace::Storage { .. } | AddressSpace::Uniform => {
-                    let binding = variable.binding.as_ref().map(|binding| binding.binding as usize);
+                    let binding = variable
+                        .binding
+                        .as_ref()
+                        .map(|binding| binding.binding as usize);
                     let place = binding.filter(|place| *place < memory_of.len());
                     place.map(|place| (memory_of[place], launch.bindings[place].1))
                 }
@@ -144,7 +152,10 @@ impl<'m, D: Domain> Machine<'m, D> {
                 AddressSpace::WorkGroup => {
                     let (cells, unit) = (Vec::new(), self.program.unit(variable.ty));
                     self.memories.push(Memory {
-                        name: variable.name.clone().unwrap_or_else(|| "workgroup memory".into()),
+                        name: variable
+                            .name
+                            .clone()
+                            .unwrap_or_else(|| "workgroup memory".into()),
                         cells,
                         unit,
                         shadow: Some(Vec::new()),
@@ -185,7 +196,11 @@ impl<'m, D: Domain> Machine<'m, D> {
                 continue;
             };
             let mut cells = Vec::new();
-            self.zeros(self.program.inner(variable.ty), self.memories[memory].unit, &mut cells)?;
+            self.zeros(
+                self.program.inner(variable.ty),
+                self.memories[memory].unit,
+                &mut cells,
+            )?;
             self.memories[memory].shadow = Some(vec![Shadow::default(); cells.len()]);
             self.memories[memory].cells = cells;
         }

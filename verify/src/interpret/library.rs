@@ -2,8 +2,8 @@
 //!
 //! `kforge_erf` and `kforge_tanh` are polynomials whose distance from erf and tanh is part
 //! of the reviewed library, not of a kernel. A function counts as one of them when it has
-//! the name and, expression by expression, the code of the library's own text after naga
-//! wrote and read it. Any other function is interpreted.
+//! the name and, expression by expression, the code of the library's own text, as it is or
+//! after naga wrote and read it. Any other function is interpreted.
 
 use std::sync::OnceLock;
 
@@ -25,21 +25,34 @@ const LIBRARY: [(&str, Known, &str); 2] = [
 
 /// The function of the library that this is.
 pub(super) fn recognise(function: &Function) -> Option<Known> {
-    static CODES: OnceLock<Vec<Option<String>>> = OnceLock::new();
+    static CODES: OnceLock<Vec<Vec<String>>> = OnceLock::new();
     let name = function.name.as_deref()?;
     let index = LIBRARY.iter().position(|(known, ..)| *known == name)?;
-    let codes = CODES.get_or_init(|| LIBRARY.iter().map(|(.., source)| reviewed(source)).collect());
-    let code = codes[index].as_ref()?;
-    (*code == fingerprint(function)).then_some(LIBRARY[index].1)
+    let codes = CODES.get_or_init(|| {
+        LIBRARY
+            .iter()
+            .map(|(.., source)| reviewed(source))
+            .collect()
+    });
+    codes[index]
+        .contains(&fingerprint(function))
+        .then_some(LIBRARY[index].1)
 }
 
-/// What a package's copy of a library function looks like.
-fn reviewed(source: &str) -> Option<String> {
-    let module = naga::front::wgsl::parse_str(source).ok()?;
-    let text = written(&module)?;
-    let module = naga::front::wgsl::parse_str(&text).ok()?;
-    let (_, function) = module.functions.iter().next()?;
-    Some(fingerprint(function))
+/// What copies of a library function look like.
+fn reviewed(source: &str) -> Vec<String> {
+    let code = |source: &str| {
+        let module = naga::front::wgsl::parse_str(source).ok()?;
+        let (_, function) = module.functions.iter().next()?;
+        Some(fingerprint(function))
+    };
+    let module = naga::front::wgsl::parse_str(source).ok();
+    let text = module.as_ref().and_then(written);
+    [Some(source.to_owned()), text]
+        .into_iter()
+        .flatten()
+        .filter_map(|text| code(&text))
+        .collect()
 }
 
 fn written(module: &Module) -> Option<String> {

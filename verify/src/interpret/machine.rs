@@ -76,7 +76,9 @@ impl<'m, D: Domain> Machine<'m, D> {
     ) -> Run<Frame<'c, 'm, D::Value>> {
         self.depth += 1;
         if self.depth > DEPTH {
-            return unsupported(format!("its functions call each other more than {DEPTH} deep"));
+            return unsupported(format!(
+                "its functions call each other more than {DEPTH} deep"
+            ));
         }
         let columns = vec![];
         let mut frame = Frame {
@@ -89,14 +91,22 @@ impl<'m, D: Domain> Machine<'m, D> {
             returned: Vec::new(),
             result: Column::Empty,
         };
-        frame.columns.resize_with(code.function.expressions.len(), || Column::Empty);
+        frame
+            .columns
+            .resize_with(code.function.expressions.len(), || Column::Empty);
         for (handle, expression) in code.function.expressions.iter() {
             let column = match expression {
-                Expression::GlobalVariable(variable) => self.whole(Variable::Global(variable.index())),
-                Expression::LocalVariable(variable) => self.whole(Variable::Local(variable.index())),
-                Expression::FunctionArgument(index) => {
-                    frame.arguments.get(*index as usize).cloned().unwrap_or(Column::Empty)
+                Expression::GlobalVariable(variable) => {
+                    self.whole(Variable::Global(variable.index()))
                 }
+                Expression::LocalVariable(variable) => {
+                    self.whole(Variable::Local(variable.index()))
+                }
+                Expression::FunctionArgument(index) => frame
+                    .arguments
+                    .get(*index as usize)
+                    .cloned()
+                    .unwrap_or(Column::Empty),
                 Expression::Literal(_) | Expression::Constant(_) | Expression::ZeroValue(_) => {
                     let mut scalars = Vec::new();
                     match self.constant(expression, &mut scalars, &code.function.expressions) {
@@ -159,7 +169,11 @@ impl<'m, D: Domain> Machine<'m, D> {
     ) -> Run<()> {
         let bytes = inner.size(self.program.module.to_ctx()) as usize;
         let scalar = match inner {
-            TypeInner::Array { base, size: naga::ArraySize::Constant(count), .. } => {
+            TypeInner::Array {
+                base,
+                size: naga::ArraySize::Constant(count),
+                ..
+            } => {
                 let mut element = Vec::new();
                 self.zeros(self.program.inner(*base), unit, &mut element)?;
                 element.resize(bytes / unit / count.get() as usize, Cell::Unwritten);
@@ -267,9 +281,19 @@ impl<'m, D: Domain> Machine<'m, D> {
         let types = &self.program.module.types;
         match *frame.code.info[pointer].ty.inner_with(types) {
             TypeInner::Pointer { base, space } => Ok((Shape::of(self.program.inner(base)), space)),
-            TypeInner::ValuePointer { size, scalar, space } => {
+            TypeInner::ValuePointer {
+                size,
+                scalar,
+                space,
+            } => {
                 let components = size.map_or(1, super::column::count);
-                Ok((Shape { kind: Kind::of(scalar), components }, space))
+                Ok((
+                    Shape {
+                        kind: Kind::of(scalar),
+                        components,
+                    },
+                    space,
+                ))
             }
             _ => unsupported("a pointer to something else"),
         }

@@ -24,8 +24,10 @@ impl<'m, D: Domain> Machine<'m, D> {
         lanes: &[u32],
         old: Column<D::Value>,
     ) -> Run<Column<D::Value>> {
-        let columns: Vec<&Column<D::Value>> =
-            operands.iter().map(|operand| &frame.columns[operand.index()]).collect();
+        let columns: Vec<&Column<D::Value>> = operands
+            .iter()
+            .map(|operand| &frame.columns[operand.index()])
+            .collect();
         if let Column::Integers(_) = columns[0] {
             let values: Vec<&[i64]> = columns.iter().map(|column| column.integers()).collect();
             return self.integer_math(function, &values, shape, lanes, old);
@@ -36,7 +38,9 @@ impl<'m, D: Domain> Machine<'m, D> {
         }
         if let Some(function) = unary(function) {
             self.spend(COST * lanes.len() * shape.components)?;
-            return Ok(Column::Floats(self.one(function, values[0], old, shape, lanes)));
+            return Ok(Column::Floats(
+                self.one(function, values[0], old, shape, lanes),
+            ));
         }
         if let MathFunction::Dot = function {
             return Ok(Column::Floats(self.dot(values[0], values[1], lanes)));
@@ -53,7 +57,10 @@ impl<'m, D: Domain> Machine<'m, D> {
             return Ok(Column::Floats(results));
         }
         let mut results = self.floats(old, shape.components);
-        let steps: Vec<usize> = values.iter().map(|values| self.stride(values.len())).collect();
+        let steps: Vec<usize> = values
+            .iter()
+            .map(|values| self.stride(values.len()))
+            .collect();
         let on = self.domain;
         let of = |operation, a, b| on.binary(operation, a, b);
         for component in 0..shape.components {
@@ -61,12 +68,16 @@ impl<'m, D: Domain> Machine<'m, D> {
                 let operand = |index: usize| values[index][component * steps[index] + lane];
                 let x = operand(0);
                 results[component * self.width + lane] = match function {
-                    MathFunction::Fma => {
-                        of(Arithmetic::Add, of(Arithmetic::Mul, x, operand(1)), operand(2))
-                    }
-                    MathFunction::Clamp => {
-                        of(Arithmetic::Min, of(Arithmetic::Max, x, operand(1)), operand(2))
-                    }
+                    MathFunction::Fma => of(
+                        Arithmetic::Add,
+                        of(Arithmetic::Mul, x, operand(1)),
+                        operand(2),
+                    ),
+                    MathFunction::Clamp => of(
+                        Arithmetic::Min,
+                        of(Arithmetic::Max, x, operand(1)),
+                        operand(2),
+                    ),
                     MathFunction::Saturate => {
                         let low = of(Arithmetic::Max, x, on.integer(0));
                         of(Arithmetic::Min, low, on.integer(1))
@@ -80,9 +91,7 @@ impl<'m, D: Domain> Machine<'m, D> {
                         let below = on.compare(&operand(1), &x) == Some(std::cmp::Ordering::Less);
                         on.integer(i64::from(!below))
                     }
-                    MathFunction::Fract => {
-                        of(Arithmetic::Sub, x, on.apply(Function::Floor, x))
-                    }
+                    MathFunction::Fract => of(Arithmetic::Sub, x, on.apply(Function::Floor, x)),
                     // A rounding, as is storing in half precision.
                     MathFunction::QuantizeToF16 => x,
                     _ => return unsupported(format!("'{function:?}' is not interpreted")),
@@ -133,7 +142,10 @@ impl<'m, D: Domain> Machine<'m, D> {
         old: Column<D::Value>,
     ) -> Run<Column<D::Value>> {
         let mut results = self.integers(old, shape.components);
-        let steps: Vec<usize> = values.iter().map(|values| self.stride(values.len())).collect();
+        let steps: Vec<usize> = values
+            .iter()
+            .map(|values| self.stride(values.len()))
+            .collect();
         for component in 0..shape.components {
             for lane in lanes.iter().map(|lane| *lane as usize) {
                 let operand = |index: usize| values[index][component * steps[index] + lane];

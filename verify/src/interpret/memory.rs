@@ -92,12 +92,19 @@ impl<V: Copy + std::fmt::Debug> Memory<V> {
             }
             let last = seen.read;
             let ordered = !self.is_storage && last.interval != own.interval;
-            seen.read = match last.by == 0 || ordered || (last.by, last.workgroup) == (own.by, own.workgroup) {
+            seen.read = match last.by == 0
+                || ordered
+                || (last.by, last.workgroup) == (own.by, own.workgroup)
+            {
                 true => own,
                 false => Stamp {
                     by: MANY,
                     // Readers of two workgroups meet every writer.
-                    workgroup: if last.workgroup == own.workgroup { own.workgroup } else { MANY },
+                    workgroup: if last.workgroup == own.workgroup {
+                        own.workgroup
+                    } else {
+                        MANY
+                    },
                     ..own
                 },
             };

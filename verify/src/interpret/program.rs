@@ -5,11 +5,7 @@ use naga::{
     valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator},
 };
 
-use super::{
-    Run,
-    column::Shape,
-    unsupported,
-};
+use super::{Run, column::Shape, unsupported};
 
 /// A parsed and validated module.
 #[derive(Debug)]
@@ -30,7 +26,9 @@ impl Program {
     pub fn parse(wgsl: &str) -> Run<Self> {
         let module = match naga::front::wgsl::parse_str(wgsl) {
             Ok(module) => module,
-            Err(error) => return unsupported(format!("naga does not read it: {}", error.message())),
+            Err(error) => {
+                return unsupported(format!("naga does not read it: {}", error.message()));
+            }
         };
         let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
         match validator.validate(&module) {

@@ -52,7 +52,11 @@ impl<'m, D: Domain> Machine<'m, D> {
                 }
             }
             Statement::Block(block) => return self.block(frame, block, lanes),
-            Statement::If { condition, accept, reject } => {
+            Statement::If {
+                condition,
+                accept,
+                reject,
+            } => {
                 let holds = frame.columns[condition.index()].integers();
                 let (yes, no): (Vec<u32>, Vec<u32>) =
                     lanes.iter().partition(|lane| holds[**lane as usize] != 0);
@@ -63,7 +67,11 @@ impl<'m, D: Domain> Machine<'m, D> {
             Statement::Switch { selector, cases } => {
                 return self.switch(frame, *selector, cases, lanes);
             }
-            Statement::Loop { body, continuing, break_if } => {
+            Statement::Loop {
+                body,
+                continuing,
+                break_if,
+            } => {
                 return self.repeat(frame, body, continuing, *break_if, lanes);
             }
             Statement::Break => {
@@ -82,7 +90,11 @@ impl<'m, D: Domain> Machine<'m, D> {
             }
             Statement::ControlBarrier(flags) => self.barrier(*flags, &lanes)?,
             Statement::Store { pointer, value } => self.store(frame, *pointer, *value, &lanes)?,
-            Statement::Call { function, arguments, result } => {
+            Statement::Call {
+                function,
+                arguments,
+                result,
+            } => {
                 self.call(frame, *function, arguments, *result, &lanes)?;
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
@@ -91,10 +103,19 @@ impl<'m, D: Domain> Machine<'m, D> {
                 self.uniform_load(frame, *pointer, *result, &lanes)?;
                 self.barrier(Barrier::WORK_GROUP, &lanes)?;
             }
-            Statement::SubgroupGather { mode, argument, result } => {
+            Statement::SubgroupGather {
+                mode,
+                argument,
+                result,
+            } => {
                 self.gather(frame, mode, *argument, *result, &lanes)?;
             }
-            Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
+            Statement::SubgroupCollectiveOperation {
+                op,
+                collective_op,
+                argument,
+                result,
+            } => {
                 self.collect(frame, *op, *collective_op, *argument, *result, &lanes)?;
             }
             Statement::Atomic { .. } => return unsupported("atomics are not interpreted"),
@@ -120,7 +141,11 @@ impl<'m, D: Domain> Machine<'m, D> {
         let Some(escape) = found else {
             return unsupported("a break outside of a loop");
         };
-        let to = if continues { &mut escape.continued } else { &mut escape.broken };
+        let to = if continues {
+            &mut escape.continued
+        } else {
+            &mut escape.broken
+        };
         *to = merge(std::mem::take(to), lanes);
         Ok(Vec::new())
     }
@@ -205,8 +230,10 @@ impl<'m, D: Domain> Machine<'m, D> {
                 self.number
             )));
         }
-        for (interval, flag) in
-            self.intervals.iter_mut().zip([Barrier::WORK_GROUP, Barrier::STORAGE])
+        for (interval, flag) in self
+            .intervals
+            .iter_mut()
+            .zip([Barrier::WORK_GROUP, Barrier::STORAGE])
         {
             *interval += u32::from(flags.contains(flag));
         }
@@ -227,7 +254,12 @@ impl<'m, D: Domain> Machine<'m, D> {
             _ => return unsupported("whole arrays and structures are not interpreted as values"),
         };
         self.spend(lanes.len() * shape.components)?;
-        let Frame { columns, locals, local_bytes, .. } = frame;
+        let Frame {
+            columns,
+            locals,
+            local_bytes,
+            ..
+        } = frame;
         let Some(pointers) = columns[pointer.index()].pointers() else {
             return unsupported("a pointer that was passed to a function");
         };
@@ -245,7 +277,11 @@ impl<'m, D: Domain> Machine<'m, D> {
                     Variable::Local(index) => {
                         let base = i64::from(*lane) * local_bytes[index];
                         let byte = if byte < 0 { byte } else { base + byte };
-                        let stamp = super::memory::Stamp { by: lane + 1, interval: 0, workgroup: self.number };
+                        let stamp = super::memory::Stamp {
+                            by: lane + 1,
+                            interval: 0,
+                            workgroup: self.number,
+                        };
                         locals[index].write(self.domain, byte, cell, stamp)?;
                     }
                     Variable::Global(index) => {
@@ -253,7 +289,11 @@ impl<'m, D: Domain> Machine<'m, D> {
                             return unsupported("a variable that is bound to nothing");
                         };
                         let stamp = self.stamp(*lane, memory);
-                        let byte = if byte < 0 { byte } else { base.saturating_add(byte) };
+                        let byte = if byte < 0 {
+                            byte
+                        } else {
+                            base.saturating_add(byte)
+                        };
                         let memory = &mut self.memories[memory];
                         let fits = match memory.cells.first() {
                             Some(Cell::Integer(_)) => matches!(cell, Cell::Integer(_)),

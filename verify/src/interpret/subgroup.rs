@@ -48,7 +48,11 @@ impl<'m, D: Domain> Machine<'m, D> {
         let shape = frame.code.shape(result);
         self.spend(lanes.len() * shape.components)?;
         let of = |index: &Handle<Expression>, lane: usize| {
-            frame.columns[index.index()].integers().get(lane).copied().unwrap_or(-1)
+            frame.columns[index.index()]
+                .integers()
+                .get(lane)
+                .copied()
+                .unwrap_or(-1)
         };
         // Where each invocation reads; its own place where there is nothing, since WGSL leaves
         // the value open: marked as not written.

@@ -17,20 +17,95 @@ use package::{SUM, TWICE, package, refusal, verdict};
 
 #[test]
 fn a_right_package_passes() {
-    for cases in [Level::Quick, Level::Full] {
+    for (cases, levels) in [
+        (Level::Quick, &["L0", "L2"][..]),
+        (Level::Full, &["L0", "L2", "L3"]),
+    ] {
         let options = Options {
             cases,
             ..Options::default()
         };
         let verdict = verdict(&package(SUM, TWICE), &options);
         assert!(verdict.passed, "{}", verdict.summary());
-        assert_eq!(verdict.levels, ["L0", "L2"]);
+        assert_eq!(verdict.levels, levels);
         assert!(verdict.worst_ratio <= 1.0);
         for scope in [Scope::Program, Scope::Kernel, Scope::Function] {
             assert!(verdict.checks.iter().any(|check| check.scope == scope));
         }
-        assert!(verdict.summary().starts_with("verified L0+L2 on '"));
+        let begin = format!("verified {} on '", levels.join("+"));
+        assert!(verdict.summary().starts_with(&begin));
     }
+}
+
+fn exactly() -> Options {
+    Options {
+        level: 3,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn level_3_has_its_evidence() {
+    let verdict = verdict(&package(SUM, TWICE), &exactly());
+    assert_eq!(verdict.levels, ["L0", "L2", "L3"]);
+    assert_eq!(verdict.not_exact, []);
+    let exact = verdict.exact.as_ref().unwrap();
+    assert_eq!((exact.stages, exact.shapes, exact.draws), (2, 2, 2));
+    // a + b and s + s are of degree 1, on both sides.
+    assert_eq!(exact.degree, 2);
+    assert!(exact.log2_error < -100.0 && exact.operations > 0);
+    let summary = verdict.summary();
+    for part in [
+        exact.p.as_str(),
+        &exact.q,
+        "2 draws",
+        "degree up to 2",
+        "at most 2^-",
+    ] {
+        assert!(summary.contains(part), "{summary}");
+    }
+}
+
+/// In f32 nothing is added; as algebra it is another function.
+#[test]
+fn what_no_number_shows_is_refused_as_algebra() {
+    let wrong = SUM.replace("a[i] + b[i]", "(a[i] + a[i] * 1e-12) + b[i]");
+    let passed = verdict(&package(&wrong, TWICE), &Options::default());
+    assert!(passed.passed, "{}", passed.summary());
+    let refused = verdict(&package(&wrong, TWICE), &exactly());
+    assert!(!refused.passed && refused.levels.is_empty());
+    let failure = &refused.failures[0];
+    assert_eq!(
+        (failure.reason, failure.scope),
+        (Reason::Algebraic, Scope::Kernel)
+    );
+    assert_eq!(
+        (failure.stage.as_str(), failure.knobs.as_str()),
+        ("sum", "tile=64")
+    );
+    assert!(failure.detail.contains("element [0] is 0x"), "{failure:?}");
+}
+
+#[test]
+fn what_is_open_has_no_level_3_and_says_why() {
+    let bits = SUM.replace("a[i] + b[i]", "bitcast<f32>(bitcast<u32>(a[i])) + b[i]");
+    let full = Options {
+        cases: Level::Full,
+        ..Options::default()
+    };
+    let open = verdict(&package(&bits, TWICE), &full);
+    assert!(open.passed, "{}", open.summary());
+    assert_eq!(open.levels, ["L0", "L2"]);
+    assert_eq!(open.not_exact[0].stage, "sum");
+    assert!(
+        open.summary()
+            .contains("no L3 for 'sum', because bits of floats")
+    );
+    // Where it must hold, it does not.
+    let refused = verdict(&package(&bits, TWICE), &exactly());
+    assert!(!refused.passed);
+    assert_eq!(refused.failures[0].reason, Reason::Undecided);
+    assert!(refused.failures[0].detail.contains("level 3 must hold"));
 }
 
 #[test]
