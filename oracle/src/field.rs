@@ -24,6 +24,7 @@ mod literal;
 mod moves;
 mod number;
 mod prime;
+mod reading;
 mod tensor;
 
 pub use bound::error_bound;

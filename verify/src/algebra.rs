@@ -24,10 +24,12 @@ use crate::{
 use compare::{Compared, compare};
 use memory::Memory;
 
-/// Operations of the interpreter per unit and shape with quick cases: some 50 ms.
-pub const QUICK_OPERATIONS: u64 = 1 << 22;
-/// The same with all cases: about a second.
+/// Operations of the interpreter per unit and shape with quick cases.
+pub const QUICK_OPERATIONS: u64 = 1 << 24;
+/// The same with all cases.
 pub const FULL_OPERATIONS: u64 = 1 << 26;
+/// Operations that a multiply-add or an element takes at least.
+const LEAST_OPERATIONS: u64 = 4;
 /// Draws in which every element is to agree.
 const DRAWS: usize = 2;
 /// Draws after which elements that none has decided stay open.
@@ -81,8 +83,8 @@ pub fn check(unit: &Runnable, seed: u64, limit: u64) -> Algebra {
     if kernels.clone().any(native) {
         return Algebra::Open("native code is not interpreted".into());
     }
-    // Below what any kernel of it needs.
-    let least = field_work(&unit.program);
+    // Every product and every element costs a kernel some loads and index arithmetic.
+    let least = field_work(&unit.program).saturating_mul(LEAST_OPERATIONS);
     if least > limit {
         return too_much(least, limit);
     }

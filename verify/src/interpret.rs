@@ -15,6 +15,7 @@
 //! matrices, ballots and scans, textures, bits of floats as integers, pointers as arguments
 //! of functions, whole arrays and structures as values.
 
+mod access;
 mod arithmetic;
 mod column;
 mod domain;
@@ -28,6 +29,7 @@ mod memory;
 mod program;
 mod statement;
 mod subgroup;
+mod transfer;
 
 pub(crate) use domain::{Arithmetic, Domain};
 pub(crate) use launch::{Buffer, Launch, Seen, launch};

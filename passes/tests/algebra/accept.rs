@@ -2,7 +2,7 @@
 
 use crate::harness::all_equal;
 
-fn matmul(m: usize, n: usize, k: usize, attributes: &str) -> String {
+pub fn matmul(m: usize, n: usize, k: usize, attributes: &str) -> String {
     format!(
         "func.func @f(%a: tensor<{m}x{k}xf32>, %b: tensor<{k}x{n}xf32>, %bias: tensor<{n}xf32>, \
          %r: tensor<{m}x{n}xf32>) -> tensor<{m}x{n}xf32> {{\n\
@@ -64,7 +64,7 @@ fn products_with_batches_and_transposes() {
 }
 
 /// A function of one op on arguments of the given types.
-fn one(types: &[&str], op: &str, result: &str) -> String {
+pub fn one(types: &[&str], op: &str, result: &str) -> String {
     let arguments: Vec<String> = (0..)
         .zip(types)
         .map(|(index, ty)| format!("%{index}: {ty}"))

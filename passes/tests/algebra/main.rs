@@ -6,3 +6,4 @@
 
 mod accept;
 mod harness;
+mod plans;

@@ -141,6 +141,7 @@ const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Program => "program",
         Reason::NumericMismatch => "numeric-mismatch",
+        Reason::Algebraic => "algebraic",
         Reason::OnlyWithinTolerance => "only-within-tolerance",
         Reason::Undecided => "undecided",
         Reason::Poison => "poison",

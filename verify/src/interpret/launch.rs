@@ -11,6 +11,9 @@ use super::{
     unsupported,
 };
 
+/// Invocations of a workgroup.
+const MOST_INVOCATIONS: usize = 4096;
+
 /// Memory that outlives a launch.
 #[derive(Clone, Debug)]
 pub(crate) struct Buffer<V> {
@@ -53,7 +56,14 @@ pub(crate) fn launch<D: Domain>(
 ) -> Run<Seen> {
     let program = Program::parse(launch.wgsl)?;
     let (code, size) = program.entry(launch.entry_point)?;
-    let width = size.iter().map(|size| *size as usize).product();
+    let width = size
+        .iter()
+        .fold(1usize, |width, size| width.saturating_mul(*size as usize));
+    if width > MOST_INVOCATIONS {
+        return unsupported(format!(
+            "workgroups of more than {MOST_INVOCATIONS} invocations"
+        ));
+    }
     let mut machine = Machine {
         program: &program,
         domain,

@@ -12,6 +12,8 @@ use super::{
 
 /// Deepest nesting of function calls.
 const DEPTH: usize = 16;
+/// Bytes of one variable, for all invocations of a workgroup.
+const MOST_BYTES: usize = 1 << 22;
 
 pub(super) struct Machine<'m, D: Domain> {
     pub program: &'m Program,
@@ -109,18 +111,23 @@ impl<'m, D: Domain> Machine<'m, D> {
                     .unwrap_or(Column::Empty),
                 Expression::Literal(_) | Expression::Constant(_) | Expression::ZeroValue(_) => {
                     let mut scalars = Vec::new();
-                    match self.constant(expression, &mut scalars, &code.function.expressions) {
-                        Ok(()) => self.spread(&scalars),
-                        // A constant array; nothing that reads it is interpreted.
-                        Err(_) => Column::Empty,
+                    let read = self.constant(expression, &mut scalars, &code.function.expressions);
+                    // Of a constant array nothing is read that is interpreted.
+                    if code.shape(handle).components > 0 {
+                        read?;
                     }
+                    self.spread(&scalars)
                 }
+                Expression::Override(_) => return unsupported("overrides are not interpreted"),
                 _ => Column::Empty,
             };
             frame.columns[handle.index()] = column;
         }
         for (_, local) in code.function.local_variables.iter() {
             let bytes = self.program.bytes(local.ty);
+            if bytes * self.width > MOST_BYTES {
+                return unsupported(format!("variables of more than {MOST_BYTES} bytes"));
+            }
             let unit = self.program.unit(local.ty);
             frame.local_bytes.push(bytes as i64);
             frame.locals.push(Memory {
@@ -168,6 +175,9 @@ impl<'m, D: Domain> Machine<'m, D> {
         cells: &mut Vec<Cell<D::Value>>,
     ) -> Run<()> {
         let bytes = inner.size(self.program.module.to_ctx()) as usize;
+        if bytes > MOST_BYTES {
+            return unsupported(format!("variables of more than {MOST_BYTES} bytes"));
+        }
         let scalar = match inner {
             TypeInner::Array {
                 base,

@@ -8,9 +8,8 @@ use naga::{Barrier, Block, Expression, Handle, Statement, SwitchCase, SwitchValu
 
 use super::{
     Domain, Run, Stop,
-    column::{Column, Kind, Variable},
+    column::Column,
     machine::{Frame, Machine},
-    memory::Cell,
     unsupported,
 };
 
@@ -236,77 +235,6 @@ impl<'m, D: Domain> Machine<'m, D> {
             .zip([Barrier::WORK_GROUP, Barrier::STORAGE])
         {
             *interval += u32::from(flags.contains(flag));
-        }
-        Ok(())
-    }
-
-    fn store(
-        &mut self,
-        frame: &mut Frame<'_, 'm, D::Value>,
-        pointer: Handle<Expression>,
-        value: Handle<Expression>,
-        lanes: &[u32],
-    ) -> Run<()> {
-        let shape = frame.code.shape(value);
-        let bytes = match shape.kind {
-            Kind::Bool => 1,
-            Kind::Signed(width) | Kind::Unsigned(width) | Kind::Float(width) => i64::from(width),
-            _ => return unsupported("whole arrays and structures are not interpreted as values"),
-        };
-        self.spend(lanes.len() * shape.components)?;
-        let Frame {
-            columns,
-            locals,
-            local_bytes,
-            ..
-        } = frame;
-        let Some(pointers) = columns[pointer.index()].pointers() else {
-            return unsupported("a pointer that was passed to a function");
-        };
-        for lane in lanes {
-            let offset = pointers.offsets[*lane as usize];
-            for component in 0..shape.components {
-                let place = component * self.width + *lane as usize;
-                let cell = match &columns[value.index()] {
-                    Column::Floats(values) => Cell::Float(values[place]),
-                    Column::Integers(values) => Cell::Integer(values[place]),
-                    _ => return unsupported("it stores what has no value"),
-                };
-                let byte = offset.saturating_add(component as i64 * bytes);
-                match pointers.variable {
-                    Variable::Local(index) => {
-                        let base = i64::from(*lane) * local_bytes[index];
-                        let byte = if byte < 0 { byte } else { base + byte };
-                        let stamp = super::memory::Stamp {
-                            by: lane + 1,
-                            interval: 0,
-                            workgroup: self.number,
-                        };
-                        locals[index].write(self.domain, byte, cell, stamp)?;
-                    }
-                    Variable::Global(index) => {
-                        let Some((memory, base)) = self.globals[index] else {
-                            return unsupported("a variable that is bound to nothing");
-                        };
-                        let stamp = self.stamp(*lane, memory);
-                        let byte = if byte < 0 {
-                            byte
-                        } else {
-                            base.saturating_add(byte)
-                        };
-                        let memory = &mut self.memories[memory];
-                        let fits = match memory.cells.first() {
-                            Some(Cell::Integer(_)) => matches!(cell, Cell::Integer(_)),
-                            Some(Cell::Float(_)) => matches!(cell, Cell::Float(_)),
-                            _ => true,
-                        };
-                        if !fits || memory.unit as i64 != bytes && shape.kind != Kind::Bool {
-                            return unsupported("it writes memory as another type");
-                        }
-                        memory.write(self.domain, byte, cell, stamp)?;
-                    }
-                }
-            }
         }
         Ok(())
     }
