@@ -362,9 +362,10 @@ impl fmt::Display for Exact {
             log2_error,
             ..
         } = self;
+        let noun = if *shapes == 1 { "shape" } else { "shapes" };
         write!(
             f,
-            "exact at {shapes} shapes modulo p = {p}, q = {q}, {draws} draws, degree up to \
+            "exact at {shapes} {noun} modulo p = {p}, q = {q}, {draws} draws, degree up to \
              {degree}: a wrong element passes with at most 2^{log2_error:.0}"
         )
     }
