@@ -68,13 +68,13 @@ pub fn field_inputs(
             (_, false) => &scattered[index],
             _ => array,
         };
-        let values = array.value.iter().enumerate();
+        let values = array.value.iter();
         if !array.ty.dtype.is_float() {
-            return FieldTensor::Integer(values.map(|(_, value)| *value as i64).collect());
+            return FieldTensor::Integer(values.map(|value| *value as i64).collect());
         }
         let stream = (index as u64 + 1) << 8;
         let draw = |(at, value): (usize, &f64)| field.random(stream, at as u64, *value);
-        FieldTensor::Float(values.map(draw).collect())
+        FieldTensor::Float(values.enumerate().map(draw).collect())
     });
     Ok(inputs.collect())
 }

@@ -13,6 +13,10 @@ use super::{
 const OUTSIDE: i64 = i64::MIN / 2;
 
 impl<'m, D: Domain> Machine<'m, D> {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an index is an expression or a number"
+    )]
     pub fn access(
         &self,
         frame: &Frame<'_, 'm, D::Value>,

@@ -174,11 +174,6 @@ impl<'m, D: Domain> Machine<'m, D> {
         })
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "an index is an expression or a number"
-    )]
-
     fn select(
         &self,
         frame: &Frame<'_, 'm, D::Value>,
