@@ -27,6 +27,7 @@ mod compose;
 pub mod convert;
 mod device;
 mod floor;
+pub mod foreign;
 mod hold;
 mod large;
 mod overwrite;
