@@ -6,6 +6,7 @@ pub mod benchmark;
 pub mod compile;
 #[cfg(feature = "mlir")]
 pub mod device;
+pub mod gate;
 #[cfg(feature = "mlir")]
 pub mod llm;
 pub mod measure;

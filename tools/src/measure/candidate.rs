@@ -103,10 +103,10 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, CandidateError> {
 }
 
 /// What the gate checks of a candidate.
-pub(super) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
-    let mut subject = read(&folder.join(PACKAGE))?;
+pub(crate) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
+    let mut subject = package(&folder.join(PACKAGE))?;
     for path in folders(&folder.join(SHAPES))? {
-        let mut unit = read(&path)?.function;
+        let mut unit = package(&path)?.function;
         unit.stage.clone_from(&unit.program.name);
         subject.variants.push(Variant { unit });
     }
@@ -117,7 +117,8 @@ pub(super) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
     Ok(subject)
 }
 
-fn read(path: &Path) -> Result<Subject, CandidateError> {
+/// What the gate checks of a package of one function.
+pub(crate) fn package(path: &Path) -> Result<Subject, CandidateError> {
     let package = Package::load(path)?;
     let entries: Vec<&String> = package
         .manifest

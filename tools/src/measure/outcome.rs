@@ -140,7 +140,8 @@ fn once(timer: &mut Timer, repeats: Repeats) -> Result<Time, Refusal> {
         .ok_or_else(|| Refusal::new("no-time", "neither the device nor the host gave a time"))
 }
 
-fn time(timing: &Timing) -> Option<Time> {
+/// The device's time, or the host's where it has none.
+pub(crate) fn time(timing: &Timing) -> Option<Time> {
     let of = |clock| move |ms| Time { clock, ms };
     let device = timing.total.gpu_ms.map(of(Clock::Device));
     device.or(timing.total.wall_ms.map(of(Clock::Host)))

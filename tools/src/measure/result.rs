@@ -127,7 +127,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn of_failure(failure: &Failure) -> Self {
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
         let values = failure
             .values
             .as_deref()

@@ -13,7 +13,7 @@ mod bind;
 mod check;
 mod failure;
 #[cfg(feature = "mlir")]
-mod lower;
+pub(crate) mod lower;
 mod output;
 mod random;
 mod report;
@@ -63,6 +63,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.measure_worker {
         let (device, settings) = (arguments.device()?, arguments.settings());
         return crate::measure::work(device, &settings).map_err(Failure::Output);
+    }
+    if arguments.gate_worker {
+        return crate::gate::work(arguments.device()?).map_err(Failure::Output);
     }
     if arguments.measure {
         return measure(arguments);

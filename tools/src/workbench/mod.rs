@@ -42,6 +42,8 @@ mod show_passes;
 #[cfg(feature = "mlir")]
 mod steps;
 #[cfg(feature = "mlir")]
+mod verify;
+#[cfg(feature = "mlir")]
 mod verify_plan;
 #[cfg(feature = "mlir")]
 mod workload;
@@ -77,6 +79,8 @@ enum Command {
     OptimizeWithLlm(Box<optimize_with_llm::Arguments>),
     #[cfg(feature = "mlir")]
     Archive(archive::Arguments),
+    #[cfg(feature = "mlir")]
+    Verify(Box<verify::Arguments>),
     #[cfg(feature = "mlir")]
     VerifyPlan(Box<verify_plan::Arguments>),
     #[cfg(feature = "mlir")]
@@ -168,6 +172,18 @@ enum Failure {
     #[cfg(feature = "mlir")]
     #[error("{0}")]
     Other(String),
+    /// Wrong files or a wrong command line, where code 2 means a refusal.
+    #[cfg(feature = "mlir")]
+    #[error("{0}")]
+    Input(String),
+    /// There was nothing that could be verified.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Gate(#[from] crate::gate::GateError),
+    /// The report was written; it is a refusal.
+    #[cfg(feature = "mlir")]
+    #[error("not verified")]
+    NotVerified,
     /// The report was written; what it says is bad.
     #[error("{0}")]
     Reported(&'static str),
@@ -179,7 +195,9 @@ impl Failure {
             Self::NoDevice { .. } => 3,
             Self::Usage(_) => 2,
             #[cfg(feature = "mlir")]
-            Self::Plan { .. } | Self::Refused { .. } => 2,
+            Self::Plan { .. } | Self::Refused { .. } | Self::NotVerified => 2,
+            #[cfg(feature = "mlir")]
+            Self::Gate(crate::gate::GateError::Device(DeviceError::NoAdapter { .. })) => 3,
             #[cfg(feature = "mlir")]
             Self::Optimize(OptimizeError::Device(DeviceError::NoAdapter { .. })) => 3,
             _ => 1,
@@ -206,7 +224,10 @@ fn write_file(path: &std::path::Path, text: &str) -> Result<(), Failure> {
 
 /// Runs the workbench on the process's arguments.
 pub fn main() -> ExitCode {
-    let Arguments { target, command } = Arguments::parse();
+    let Arguments { target, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return wrong(&error),
+    };
     let outcome = match command {
         Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments, target),
         #[cfg(feature = "mlir")]
@@ -217,6 +238,8 @@ pub fn main() -> ExitCode {
         Command::Optimize(arguments) => optimize::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::Archive(arguments) => archive::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::Verify(arguments) => verify::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::VerifyPlan(arguments) => verify_plan::run(&arguments, target),
         #[cfg(feature = "mlir")]
@@ -245,6 +268,23 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// A command line that is not understood, or a request for help.
+fn wrong(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell if the output is closed.
+    let _ = error.print();
+    // The commands of the gate say with 2 that a kernel is refused.
+    let gate = std::env::args().skip(1).find(|it| !it.starts_with('-'));
+    let gate = gate.is_some_and(|command| GATE.contains(&command.as_str()));
+    match (error.use_stderr(), gate) {
+        (false, _) => ExitCode::SUCCESS,
+        (true, true) => ExitCode::from(1),
+        (true, false) => ExitCode::from(2),
+    }
+}
+
+/// Commands whose exit code 2 is a refusal.
+const GATE: [&str; 2] = ["verify", "reduce-failure"];
 
 #[cfg(test)]
 mod tests {

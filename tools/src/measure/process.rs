@@ -1,0 +1,96 @@
+//! A child process that answers a line with a line, within a deadline or not at all.
+//!
+//! After a missed deadline or a closed pipe it is of no more use; dropping it kills it.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
+
+/// A running child.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    input: ChildStdin,
+    lines: Receiver<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Lost {
+    /// The deadline has passed.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// It ended, or cannot be spoken to.
+    #[error("{0}")]
+    Crash(String),
+}
+
+impl Lost {
+    /// The reason in results, in kebab-case.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Timeout(_) => "timeout",
+            Self::Crash(_) => "crash",
+        }
+    }
+}
+
+impl Process {
+    /// Starts `program` with its pipes.
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Self, Lost> {
+        let failed =
+            |error| Lost::Crash(format!("cannot start '{}': {error}", program.display()));
+        let mut command = Command::new(program);
+        command.args(arguments);
+        // Ctrl-C is for the parent, which lets the candidate at hand end.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = piped.spawn().map_err(failed)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Lost::Crash(format!("'{}' has no pipes", program.display())));
+        };
+        let (send, lines) = channel();
+        // It ends with the child, whose pipe then closes.
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            child,
+            input,
+            lines,
+        })
+    }
+
+    /// Writes a line and waits for one.
+    pub(crate) fn ask(&mut self, line: &str, deadline: Duration) -> Result<String, Lost> {
+        let broken = |error: std::io::Error| Lost::Crash(error.to_string());
+        writeln!(self.input, "{line}").map_err(broken)?;
+        match self.lines.recv_timeout(deadline) {
+            Ok(line) => Ok(line),
+            Err(RecvTimeoutError::Timeout) => Err(Lost::Timeout(deadline)),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.child.wait().map_err(broken)?;
+                let problem = format!("the process that ran it ended with {status}");
+                Err(Lost::Crash(problem))
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
