@@ -64,8 +64,8 @@ impl GpuBackend {
                 memory,
                 slots: &slots,
             };
-            let groups = context
-                .scoped(|| bind_groups(context, &pipeline, kernel, dispatch, &places))?;
+            let groups =
+                context.scoped(|| bind_groups(context, &pipeline, kernel, dispatch, &places))?;
             Ok((pipeline, groups))
         };
         let launches = instance
@@ -303,29 +303,36 @@ fn bind_groups(
         });
         (place, buffer)
     });
-    let storage = dispatch.args.iter().enumerate().map(|(index, (id, offset))| {
-        let zone = places.instance.buffers[id].zone;
-        // Exactly the tenant's zone: a larger slot would let a stray write land behind
-        // the guard. Where the length counts, the guard is behind the binding.
-        let end = match kernel.abi.exact.contains(&index) {
-            true => zone.guard,
-            false => zone.end,
-        };
-        let resource = BindingResource::Buffer(BufferBinding {
-            buffer: &places.slots[places.memory.slot_of[id]],
-            offset: *offset,
-            size: std::num::NonZeroU64::new(end - offset),
+    let storage = dispatch
+        .args
+        .iter()
+        .enumerate()
+        .map(|(index, (id, offset))| {
+            let zone = places.instance.buffers[id].zone;
+            // Exactly the tenant's zone: a larger slot would let a stray write land behind
+            // the guard. Where the length counts, the guard is behind the binding.
+            let end = match kernel.abi.exact.contains(&index) {
+                true => zone.guard,
+                false => zone.end,
+            };
+            let resource = BindingResource::Buffer(BufferBinding {
+                buffer: &places.slots[places.memory.slot_of[id]],
+                offset: *offset,
+                size: std::num::NonZeroU64::new(end - offset),
+            });
+            (kernel.abi.place(index), resource)
         });
-        (kernel.abi.place(index), resource)
-    });
     let uniform = uniform.as_ref();
     let uniform = uniform.map(|(place, buffer)| (*place, buffer.as_entire_binding()));
     let mut entries: BTreeMap<u32, Vec<BindGroupEntry>> = BTreeMap::new();
     for (place, resource) in storage.chain(uniform) {
-        entries.entry(place.group).or_default().push(BindGroupEntry {
-            binding: place.binding,
-            resource,
-        });
+        entries
+            .entry(place.group)
+            .or_default()
+            .push(BindGroupEntry {
+                binding: place.binding,
+                resource,
+            });
     }
     let group = |(number, layout): (&u32, &wgpu::BindGroupLayout)| {
         let group = context.device.create_bind_group(&BindGroupDescriptor {

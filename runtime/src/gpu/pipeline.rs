@@ -152,11 +152,7 @@ impl GpuContext {
         }
     }
 
-    fn layouts(
-        &self,
-        key: &Key,
-        label: Option<&str>,
-    ) -> BTreeMap<u32, wgpu::BindGroupLayout> {
+    fn layouts(&self, key: &Key, label: Option<&str>) -> BTreeMap<u32, wgpu::BindGroupLayout> {
         let storage = key.storage.iter().map(|(place, writable)| {
             let read_only = !writable;
             (*place, BufferBindingType::Storage { read_only })

@@ -25,10 +25,11 @@ pub use buffer::{Buffer, BufferId, Extent, ExtentError, Role, SymbolRange};
 pub use dtype::Dtype;
 pub use expr::{Expr, ExprError, ExprOp, Symbols};
 pub use kernel::{
-    Abi, Access, Binding, Code, Kernel, Knob, MatrixShape, Place, RequiredLimits, Requires, ScalarType,
+    Abi, Access, Binding, Code, Kernel, Knob, MatrixShape, Place, RequiredLimits, Requires,
+    ScalarType,
 };
-pub use parse::ParseExprError;
 pub use package::{Package, PackageError};
+pub use parse::ParseExprError;
 pub use program::{Dispatch, Entry, Float, Immediate, KernelArgument, Port, Step};
 pub use unit::{UNIT_ENTRY, Unit};
 

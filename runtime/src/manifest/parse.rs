@@ -35,7 +35,12 @@ impl FromStr for Expr {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parser = Parser { text, at: 0 };
         let failed = |at: usize, problem: String| ParseExprError {
-            text: text.chars().take(80).collect::<String>().escape_default().to_string(),
+            text: text
+                .chars()
+                .take(80)
+                .collect::<String>()
+                .escape_default()
+                .to_string(),
             column: at + 1,
             problem,
         };
@@ -139,11 +144,16 @@ impl<'t> Parser<'t> {
             Some('-') => {
                 self.at += 1;
                 let digits = self.number()?;
-                let value = format!("-{digits}").parse().map_err(|_| "integer is below -2^63")?;
+                let value = format!("-{digits}")
+                    .parse()
+                    .map_err(|_| "integer is below -2^63")?;
                 Ok(Expr::Constant(value))
             }
             Some(c) if c.is_ascii_digit() => {
-                let value = self.number()?.parse().map_err(|_| "integer exceeds 2^63 - 1")?;
+                let value = self
+                    .number()?
+                    .parse()
+                    .map_err(|_| "integer exceeds 2^63 - 1")?;
                 Ok(Expr::Constant(value))
             }
             _ => self.named(depth),
@@ -153,7 +163,9 @@ impl<'t> Parser<'t> {
     fn number(&mut self) -> Result<&'t str, String> {
         self.peek();
         let rest = &self.text[self.at..];
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         if end == 0 {
             return Err(self.expected("an integer"));
         }
@@ -232,7 +244,11 @@ mod tests {
 
     #[test]
     fn what_is_printed_reads_back() {
-        for text in ["ceildiv(m + 1, 64) * 2", "max(m mod 4, x_0) - 1", "m floordiv x_0"] {
+        for text in [
+            "ceildiv(m + 1, 64) * 2",
+            "max(m mod 4, x_0) - 1",
+            "m floordiv x_0",
+        ] {
             let expr: Expr = text.parse().unwrap();
             assert_eq!(expr.to_string().parse::<Expr>().unwrap(), expr, "{text}");
         }

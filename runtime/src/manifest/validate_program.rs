@@ -109,7 +109,11 @@ impl Package {
         if abi.uniform.is_some() && kernel.immediates.is_empty() {
             return wrong("a uniform buffer without values".into());
         }
-        check_count(&format!("{place} constants"), abi.constants.len(), MAX_CONSTANTS)?;
+        check_count(
+            &format!("{place} constants"),
+            abi.constants.len(),
+            MAX_CONSTANTS,
+        )?;
         for (name, value) in &abi.constants {
             check_name(place, name)?;
             if let Immediate::Integer(expr) = value {

@@ -10,10 +10,7 @@ use std::{
 use kforge_dialect::program;
 use kforge_oracle::{Level, Program};
 use kforge_passes::verify::VerifyError;
-use kforge_runtime::{
-    Device, DeviceChoice, DeviceDescription, DeviceError,
-    device::Target,
-};
+use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, device::Target};
 use kforge_verify::foreign::{
     ForeignError, ForeignKernel, Interface, MAX_INTERFACE_BYTES, MAX_WGSL_BYTES, is_single,
 };

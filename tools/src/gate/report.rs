@@ -105,7 +105,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.refused, &self.verdict) {
             (Some(refused), _) => {
-                writeln!(f, "{}: refused ({}): {}", self.file, refused.reason, refused.detail)?;
+                writeln!(
+                    f,
+                    "{}: refused ({}): {}",
+                    self.file, refused.reason, refused.detail
+                )?;
             }
             (None, Some(verdict)) => writeln!(f, "{}: {}", self.file, verdict.summary())?,
             (None, None) => writeln!(f, "{}: nothing was tried", self.file)?,
@@ -120,10 +124,18 @@ impl fmt::Display for Report {
         }
         let verdict = self.verdict.iter().filter(|_| self.verified);
         for own in verdict.flat_map(|verdict| &verdict.own_shape_only) {
-            writeln!(f, "  {}: own shape only, because {}", own.stage, own.because)?;
+            writeln!(
+                f,
+                "  {}: own shape only, because {}",
+                own.stage, own.because
+            )?;
         }
         if let Some(Time { ms, .. }) = &self.time {
-            writeln!(f, "  time {:.4} ms ({:.4} to {:.4})", ms.median, ms.min, ms.max)?;
+            writeln!(
+                f,
+                "  time {:.4} ms ({:.4} to {:.4})",
+                ms.median, ms.min, ms.max
+            )?;
         }
         Ok(())
     }

@@ -43,8 +43,7 @@ impl Lost {
 impl Process {
     /// Starts `program` with its pipes.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Self, Lost> {
-        let failed =
-            |error| Lost::Crash(format!("cannot start '{}': {error}", program.display()));
+        let failed = |error| Lost::Crash(format!("cannot start '{}': {error}", program.display()));
         let mut command = Command::new(program);
         command.args(arguments);
         // Ctrl-C is for the parent, which lets the candidate at hand end.

@@ -110,9 +110,8 @@ impl Worker {
             none => none.insert(start(&self.program, &self.settings).map_err(lost)?),
         };
         let line = running.ask(&job, deadline).map_err(lost)?;
-        let results: Vec<Measured> = serde_json::from_str(&line).map_err(|error| {
-            broken(&format!("the worker's answer is not readable: {error}"))
-        })?;
+        let results: Vec<Measured> = serde_json::from_str(&line)
+            .map_err(|error| broken(&format!("the worker's answer is not readable: {error}")))?;
         match results.len() == count as usize {
             true => Ok(results),
             false => Err(broken(&format!(

@@ -37,13 +37,27 @@ pub(super) struct Arguments {
     #[arg(long = "kernel", value_name = "NAME=FILE.wgsl")]
     kernels: Vec<String>,
     /// How a kernel is bound and launched, if not as FILE.toml beside it says
-    #[arg(long = "interface", value_name = "[NAME=]FILE.toml", requires = "kernels")]
+    #[arg(
+        long = "interface",
+        value_name = "[NAME=]FILE.toml",
+        requires = "kernels"
+    )]
     interfaces: Vec<String>,
     /// What the storage buffers of the only kernel are, in order of group and binding
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "kernels")]
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        requires = "kernels"
+    )]
     bindings: Vec<String>,
     /// Workgroups of the only kernel: integers, or formulas over the op's sizes
-    #[arg(long, value_name = "X,Y,Z", requires = "kernels", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "X,Y,Z",
+        requires = "kernels",
+        allow_hyphen_values = true
+    )]
     workgroups: Option<String>,
     /// Compile by this pipeline in place of the default one
     #[arg(long, value_name = "PIPELINE", conflicts_with = "plan")]
@@ -141,7 +155,10 @@ impl Arguments {
         let mut kernels: Vec<ForeignKernel> = Vec::new();
         for given in &self.kernels {
             let (stage, file) = named(given).ok_or_else(|| {
-                usage(format!("--kernel {} is no NAME=FILE.wgsl", given.escape_debug()))
+                usage(format!(
+                    "--kernel {} is no NAME=FILE.wgsl",
+                    given.escape_debug()
+                ))
             })?;
             if kernels.iter().any(|kernel| kernel.stage == stage) {
                 return Err(usage(format!("--kernel {stage} is given twice")));
@@ -189,7 +206,9 @@ impl Arguments {
             )));
         }
         let bindings = self.bindings.iter();
-        kernel.interface.bindings = bindings.map(|name| Bound::Name(name.trim().into())).collect();
+        kernel.interface.bindings = bindings
+            .map(|name| Bound::Name(name.trim().into()))
+            .collect();
         if let Some(text) = &self.workgroups {
             kernel.interface.workgroups = Some(formulas(text)?);
         }
@@ -216,7 +235,11 @@ fn formulas(text: &str) -> Result<[Formula; 3], Failure> {
     let parsed: Result<Vec<Formula>, _> = parts.map(|part| part.trim().parse()).collect();
     let parsed = parsed.map_err(|error| usage(format!("--workgroups: {error}")))?;
     <[Formula; 3]>::try_from(parsed).map_err(|parsed| {
-        usage(format!("--workgroups {} has {} counts, expected X,Y,Z", text.escape_debug(), parsed.len()))
+        usage(format!(
+            "--workgroups {} has {} counts, expected X,Y,Z",
+            text.escape_debug(),
+            parsed.len()
+        ))
     })
 }
 
@@ -228,7 +251,11 @@ mod tests {
     fn workgroups_are_three_formulas() {
         let counts = formulas("ceildiv(n, 64), 2,m").unwrap();
         assert_eq!(counts[0].to_string(), "(n ceildiv 64)");
-        for (text, words) in [("1,2", "has 2 counts"), ("1,2,m/2", "column 2"), ("", "column 1")] {
+        for (text, words) in [
+            ("1,2", "has 2 counts"),
+            ("1,2,m/2", "column 2"),
+            ("", "column 1"),
+        ] {
             let error = formulas(text).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }

@@ -42,6 +42,8 @@ pub(crate) struct Launched {
     pub kernel: Kernel,
     pub workgroups: [i64; 3],
     pub slots: Vec<Slot>,
+    /// Which of them it writes to.
+    pub written: Vec<Slot>,
     pub immediates: Vec<Immediate>,
 }
 
@@ -130,7 +132,12 @@ impl<'b> Builder<'b> {
                 ));
             }
         }
-        if let Some(name) = self.interface.tile.keys().find(|it| !sizes.contains_key(*it)) {
+        if let Some(name) = self
+            .interface
+            .tile
+            .keys()
+            .find(|it| !sizes.contains_key(*it))
+        {
             let names = self.problem.size_names();
             let problem = format!("tile.{name}: no such size; there are {names}");
             return Err(self.error(Cause::Input, problem));
@@ -190,7 +197,12 @@ impl<'b> Builder<'b> {
                     return Err(self.error(Cause::Input, problem));
                 }
             };
-            if self.problem.tensors.iter().any(|tensor| tensor.name == *name) {
+            if self
+                .problem
+                .tensors
+                .iter()
+                .any(|tensor| tensor.name == *name)
+            {
                 let problem = format!("{place}: the op has a tensor of this name");
                 return Err(self.error(Cause::Input, problem));
             }
@@ -229,7 +241,12 @@ impl<'b> Builder<'b> {
                 elements: scratch[index].elements,
             });
         }
-        let mut names: Vec<&str> = self.problem.tensors.iter().map(|it| it.name.as_str()).collect();
+        let mut names: Vec<&str> = self
+            .problem
+            .tensors
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
         names.extend(scratch.iter().map(|it| it.name.as_str()));
         Err(self.error(
             Cause::Input,
@@ -242,11 +259,7 @@ impl<'b> Builder<'b> {
         ))
     }
 
-    fn launch(
-        &self,
-        stated: &Stated,
-        scratch: &[ScratchBuffer],
-    ) -> Result<Launched, ForeignError> {
+    fn launch(&self, stated: &Stated, scratch: &[ScratchBuffer]) -> Result<Launched, ForeignError> {
         let entry = self.shader.entry(stated.entry)?;
         let constants = self.constants()?;
         let resolved = Resolved::of(self.shader, entry, &constants)
@@ -260,7 +273,12 @@ impl<'b> Builder<'b> {
                 ),
             ));
         }
-        let (bindings, slots, abi) = self.bindings(entry, stated, scratch)?;
+        let Buffers {
+            bindings,
+            slots,
+            written,
+            abi,
+        } = self.bindings(entry, stated, scratch)?;
         let (scalars, immediates, uniform) = self.scalars(entry)?;
         let workgroups = self.workgroups(stated.workgroups)?;
         let mut features = self.shader.features();
@@ -295,6 +313,7 @@ impl<'b> Builder<'b> {
             kernel,
             workgroups,
             slots,
+            written,
             immediates,
         })
     }
@@ -334,7 +353,7 @@ impl<'b> Builder<'b> {
         entry: usize,
         stated: &Stated,
         scratch: &[ScratchBuffer],
-    ) -> Result<(Vec<Binding>, Vec<Slot>, Abi), ForeignError> {
+    ) -> Result<Buffers, ForeignError> {
         let all = self.shader.storage()?;
         let used: Vec<Storage> = all
             .iter()
@@ -347,6 +366,7 @@ impl<'b> Builder<'b> {
         let listed = if own { &used } else { &all };
         let names = self.names(stated.bindings, listed)?;
         let (mut bindings, mut slots, mut abi) = (Vec::new(), Vec::new(), Abi::default());
+        let mut written = Vec::new();
         for (storage, bound) in listed.iter().zip(&names) {
             let uses = self.shader.uses(entry, storage.variable);
             self.check_place(storage, bound)?;
@@ -372,6 +392,9 @@ impl<'b> Builder<'b> {
             }
             abi.places.push(storage.place);
             slots.push(target.slot);
+            if uses.writes {
+                written.push(target.slot);
+            }
             bindings.push(Binding {
                 access,
                 dtype: target.dtype,
@@ -389,7 +412,12 @@ impl<'b> Builder<'b> {
                 format!("binds one tensor twice, the second time as '{name}'; bind it once"),
             ));
         }
-        Ok((bindings, slots, abi))
+        Ok(Buffers {
+            bindings,
+            slots,
+            written,
+            abi,
+        })
     }
 
     /// What each listed buffer is: as stated, else operands and results in order.
@@ -461,8 +489,12 @@ impl<'b> Builder<'b> {
         // Types without one of their own in WGSL are passed as the words they fill.
         let fits = match target.dtype {
             Dtype::F32 => kind == ScalarKind::Float && width == 4,
-            Dtype::F16 => kind == ScalarKind::Float && width == 2 || kind == ScalarKind::Uint && width == 4,
-            Dtype::Bf16 | Dtype::Bool | Dtype::I8 | Dtype::U8 => kind == ScalarKind::Uint && width == 4,
+            Dtype::F16 => {
+                kind == ScalarKind::Float && width == 2 || kind == ScalarKind::Uint && width == 4
+            }
+            Dtype::Bf16 | Dtype::Bool | Dtype::I8 | Dtype::U8 => {
+                kind == ScalarKind::Uint && width == 4
+            }
             Dtype::I32 => integer && width == 4,
             Dtype::I64 => integer && width == 8,
         };
@@ -480,7 +512,9 @@ impl<'b> Builder<'b> {
         }
         let bytes = i64::from(element.lanes) * i64::from(width);
         let have = target.elements.saturating_mul(target.dtype.bytes() as i64);
-        let declared = storage.fixed.map(|count| i64::from(count).saturating_mul(bytes));
+        let declared = storage
+            .fixed
+            .map(|count| i64::from(count).saturating_mul(bytes));
         if let Some(declared) = declared.filter(|declared| *declared > have) {
             return Err(self.error(
                 Cause::Interface,
@@ -571,12 +605,21 @@ impl<'b> Builder<'b> {
     }
 
     /// The scalars of the uniform or of the immediates, with zeros in the gaps of the struct.
-    #[allow(clippy::type_complexity, reason = "types, values and place of one thing")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "types, values and place of one thing"
+    )]
     fn scalars(
         &self,
         entry: usize,
-    ) -> Result<(Vec<ScalarType>, Vec<Immediate>, Option<kforge_runtime::manifest::Place>), ForeignError>
-    {
+    ) -> Result<
+        (
+            Vec<ScalarType>,
+            Vec<Immediate>,
+            Option<kforge_runtime::manifest::Place>,
+        ),
+        ForeignError,
+    > {
         let uniform = self.shader.scalars(entry, AddressSpace::Uniform)?;
         let immediate = self.shader.scalars(entry, AddressSpace::Immediate)?;
         let source = self.interface.sizes.as_ref().map(|sizes| sizes.from);
@@ -586,7 +629,11 @@ impl<'b> Builder<'b> {
                 format!(
                     "has a var<{word}>, and the interface does not say what is in it: give \
                      [sizes] with from = \"{}\" and values; the WGSL has {}",
-                    if word == "uniform" { word } else { "immediates" },
+                    if word == "uniform" {
+                        word
+                    } else {
+                        "immediates"
+                    },
                     self.shader.describe()
                 ),
             )
@@ -650,10 +697,14 @@ impl<'b> Builder<'b> {
                     (ScalarType::F32, (value as f32).into())
                 }
                 (_, Value::Float(value)) => {
-                    return Err(wrong(format!("{place} is the float {value}, the field is {name}")));
+                    return Err(wrong(format!(
+                        "{place} is the float {value}, the field is {name}"
+                    )));
                 }
                 (_, Value::Integer(_)) => {
-                    return Err(wrong(format!("{place}: the field is {name}, which is not passed")));
+                    return Err(wrong(format!(
+                        "{place}: the field is {name}, which is not passed"
+                    )));
                 }
             };
             types.push(ty);
@@ -665,11 +716,29 @@ impl<'b> Builder<'b> {
     /// Every operand must be read by some launch, every result written.
     fn check_coverage(&self, launches: &[Launched]) -> Result<(), ForeignError> {
         if self.interface.length.is_some()
-            && launches.iter().all(|launch| launch.kernel.abi.exact.is_empty())
+            && launches
+                .iter()
+                .all(|launch| launch.kernel.abi.exact.is_empty())
         {
             let problem = "length is \"arrayLength\" in the interface, and no buffer is asked for \
                            its length; leave it out";
             return Err(self.error(Cause::Interface, problem));
+        }
+        let mut written: Vec<Slot> = Vec::new();
+        for launch in launches {
+            written.extend(&launch.written);
+            let unwritten = launch
+                .slots
+                .iter()
+                .filter(|slot| !written.contains(slot))
+                .find_map(|slot| match slot {
+                    Slot::Scratch(index) => self.interface.scratch.keys().nth(*index),
+                    _ => None,
+                });
+            if let Some(name) = unwritten {
+                let problem = format!("scratch '{name}' is read before anything is written to it");
+                return Err(self.error(Cause::Interface, problem));
+            }
         }
         for tensor in &self.problem.tensors {
             let slot = match tensor.what {
@@ -695,6 +764,14 @@ impl<'b> Builder<'b> {
         }
         Ok(())
     }
+}
+
+/// The storage buffers of a launch.
+struct Buffers {
+    bindings: Vec<Binding>,
+    slots: Vec<Slot>,
+    written: Vec<Slot>,
+    abi: Abi,
 }
 
 /// The value of a [`Number`].
@@ -748,7 +825,10 @@ impl Resolved {
                 text = format!("{text}: {inner}");
                 source = inner.source();
             }
-            format!("override constants: {text}; the WGSL has {}", shader.describe())
+            format!(
+                "override constants: {text}; the WGSL has {}",
+                shader.describe()
+            )
         })?;
         let position = module.entry_points.iter().position(|it| it.name == *name);
         let position = position.ok_or("has lost its entry point")?;
@@ -769,4 +849,3 @@ impl Resolved {
         })
     }
 }
-

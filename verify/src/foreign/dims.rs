@@ -166,7 +166,9 @@ impl Problem {
                     self.floats.insert("scale".into(), scale.unwrap_or(default));
                 }
             }
-            Op::Mlp { transpose_weights, .. } => {
+            Op::Mlp {
+                transpose_weights, ..
+            } => {
                 let (x, up, out) = (self.shape("x"), self.shape("up"), self.shape("out"));
                 if let ([rows @ .., k], [first, second], [.., n]) = (&x[..], &up[..], &out[..]) {
                     self.set("m", rows.iter().product());

@@ -49,11 +49,7 @@ pub struct ForeignError {
 }
 
 impl ForeignError {
-    pub(crate) fn new(
-        cause: Cause,
-        place: impl Into<String>,
-        problem: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(cause: Cause, place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
             cause,
             place: place.into(),

@@ -258,7 +258,9 @@ impl Interface {
         let wrong = |problem: String| ForeignError::new(Cause::Input, name, problem);
         if text.len() > MAX_INTERFACE_BYTES {
             let bytes = text.len();
-            return Err(wrong(format!("{bytes} bytes exceed the limit of {MAX_INTERFACE_BYTES}")));
+            return Err(wrong(format!(
+                "{bytes} bytes exceed the limit of {MAX_INTERFACE_BYTES}"
+            )));
         }
         let interface: Self = toml::from_str(text).map_err(|error| {
             let place = error.span().map_or_else(String::new, |span| {
@@ -267,7 +269,10 @@ impl Interface {
                 let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
                 format!("line {line}, column {column}: ")
             });
-            wrong(format!("{place}{}", error.message().trim().replace('\n', "; ")))
+            wrong(format!(
+                "{place}{}",
+                error.message().trim().replace('\n', "; ")
+            ))
         })?;
         interface.check().map_err(wrong)?;
         Ok(interface)
@@ -361,7 +366,10 @@ mod tests {
     #[test]
     fn what_is_wrong_has_a_place() {
         for (text, words) in [
-            ("tile = { m = 1 }\nworkgruop = 3", "x.toml: line 2, column 1: unknown field"),
+            (
+                "tile = { m = 1 }\nworkgruop = 3",
+                "x.toml: line 2, column 1: unknown field",
+            ),
             ("workgroups = [\"n / 2\", 1, 1]", "line 1, column"),
             ("workgroups = [1.5, 1, 1]", "found the float 1.5"),
             ("[sizes]\nfrom = \"uniform\"", "sizes.values is missing"),
@@ -369,7 +377,10 @@ mod tests {
             ("[sizes]\nfrom = \"none\"\nvalues = [\"m\"]", "not \"none\""),
             ("[shapes]\nn = {}", "shapes.n: is empty"),
             ("[shapes]\nn = { multiple = 0 }", "has 0"),
-            ("entry = \"f\"\n[[dispatch]]\nworkgroups = [1, 1, 1]", "as well as"),
+            (
+                "entry = \"f\"\n[[dispatch]]\nworkgroups = [1, 1, 1]",
+                "as well as",
+            ),
             ("length = \"array\"", "line 1, column 10"),
         ] {
             let error = Interface::from_toml("x.toml", text).unwrap_err();

@@ -41,6 +41,7 @@ mod build;
 mod dims;
 mod error;
 mod interface;
+mod nesting;
 mod place;
 mod shader;
 mod shapes;
@@ -92,7 +93,8 @@ pub fn subject(program: &Program, kernel: &ForeignKernel) -> Result<Subject, For
         ..program.clone()
     };
     let (package, _) = prepared.alone(&entry, &program)?;
-    let mut subject = Subject::of_package(&package, &entry).map_err(|error| prepared.unfit(&error))?;
+    let mut subject =
+        Subject::of_package(&package, &entry).map_err(|error| prepared.unfit(&error))?;
     prepared.add_shapes(&program, &mut subject)?;
     Ok(subject)
 }
@@ -109,7 +111,9 @@ pub fn replace(
 ) -> Result<Subject, ForeignError> {
     let input = |place: &str, problem: String| ForeignError::new(Cause::Input, place, problem);
     let mut package = package.clone();
-    let units = package.units().map_err(|error| input(entry, error.to_string()))?;
+    let units = package
+        .units()
+        .map_err(|error| input(entry, error.to_string()))?;
     let mut units: Vec<_> = units;
     let mut replaced = Vec::new();
     for kernel in kernels {
@@ -128,7 +132,14 @@ pub fn replace(
             path: &path,
             text: &kernel.wgsl,
         };
-        place::replace(&mut package, &mut units, index, &program, &prepared.built, &file);
+        place::replace(
+            &mut package,
+            &mut units,
+            index,
+            &program,
+            &prepared.built,
+            &file,
+        );
         replaced.push((prepared, program));
     }
     let listed = serde_json::to_value(&units).map_err(|error| input(entry, error.to_string()))?;
@@ -149,7 +160,12 @@ fn find(
     entry: &str,
     kernel: &ForeignKernel,
 ) -> Result<usize, ForeignError> {
-    let of_entry = || units.iter().enumerate().filter(|(_, unit)| unit.entry == entry);
+    let of_entry = || {
+        units
+            .iter()
+            .enumerate()
+            .filter(|(_, unit)| unit.entry == entry)
+    };
     let found: Vec<usize> = of_entry()
         .filter(|(_, unit)| unit.stage == kernel.stage)
         .map(|(index, _)| index)
@@ -217,7 +233,13 @@ impl<'k> Prepared<'k> {
     ) -> Result<(Package, Vec<kforge_runtime::manifest::BufferId>), ForeignError> {
         let problem = Problem::of(program);
         let interface = &self.kernel.interface;
-        let built = build(&self.kernel.stage, &self.path, &self.shader, interface, &problem)?;
+        let built = build(
+            &self.kernel.stage,
+            &self.path,
+            &self.shader,
+            interface,
+            &problem,
+        )?;
         let file = File {
             path: &self.path,
             text: &self.kernel.wgsl,
@@ -249,15 +271,18 @@ impl<'k> Prepared<'k> {
             return Ok(());
         }
         for mut program in programs {
-            let sizes = program.name.split_once(" at ").map_or("", |(_, sizes)| sizes);
+            let sizes = program
+                .name
+                .split_once(" at ")
+                .map_or("", |(_, sizes)| sizes);
             let stage = format!("{} at {sizes}", self.kernel.stage);
             program.name = kforge_runtime::manifest::UNIT_ENTRY.to_owned();
-            let (package, arguments) = self.alone(&program.name, &program).map_err(|error| {
-                ForeignError {
-                    problem: format!("for {stage}: {}", error.problem),
-                    ..error
-                }
-            })?;
+            let (package, arguments) =
+                self.alone(&program.name, &program)
+                    .map_err(|error| ForeignError {
+                        problem: format!("for {stage}: {}", error.problem),
+                        ..error
+                    })?;
             subject.variants.push(Variant {
                 unit: Runnable {
                     stage,
@@ -297,7 +322,9 @@ impl<'k> Prepared<'k> {
             let buffer = package.manifest.buffer(*id);
             if let Some(buffer) = buffer.filter(|buffer| !buffer.strides.is_empty()) {
                 let name = &buffer.name;
-                return Err(self.unfit(&format!("buffer '{name}' is padded, which is not supported")));
+                return Err(self.unfit(&format!(
+                    "buffer '{name}' is padded, which is not supported"
+                )));
             }
         }
         let twice = (1..unit.inputs.len()).any(|at| unit.inputs[..at].contains(&unit.inputs[at]));

@@ -71,7 +71,10 @@ pub(super) fn alone(
             dims::Role::Operand(_) => Role::Input,
             dims::Role::Result(_) => Role::Output,
         };
-        let id = add_buffer(&mut package, Buffer::dense(&tensor.name, dtype, shape, role));
+        let id = add_buffer(
+            &mut package,
+            Buffer::dense(&tensor.name, dtype, shape, role),
+        );
         match tensor.what {
             dims::Role::Operand(index) => inputs[index] = Some(id),
             dims::Role::Result(_) => outputs.push(id),
@@ -125,7 +128,14 @@ pub(super) fn replace(
     };
     let steps = add_launches(package, built, &buffers, file);
     let count = steps.len();
-    units[index] = unit(&old.entry, &old.stage, program, built, &buffers, old.steps.start);
+    units[index] = unit(
+        &old.entry,
+        &old.stage,
+        program,
+        built,
+        &buffers,
+        old.steps.start,
+    );
     if let Some(entry) = package.manifest.entries.get_mut(&old.entry) {
         entry.steps.splice(old.steps.clone(), steps);
     }
@@ -182,7 +192,11 @@ fn add_launches(package: &mut Package, built: &Built, buffers: &Buffers, file: &
         steps.push(Step::Dispatch(Dispatch {
             kernel: name,
             workgroups: launch.workgroups.map(Expr::Constant),
-            args: launch.slots.iter().map(|slot| buffers.of(*slot).into()).collect(),
+            args: launch
+                .slots
+                .iter()
+                .map(|slot| buffers.of(*slot).into())
+                .collect(),
             immediates: launch.immediates.clone(),
             shape: Vec::new(),
         }));
@@ -225,7 +239,10 @@ fn with_inputs(program: &Program, order: &[usize]) -> Program {
         new.map_or(id, |new| ValueId(new as u32))
     };
     let mut other = program.clone();
-    other.inputs = order.iter().map(|old| program.inputs[*old].clone()).collect();
+    other.inputs = order
+        .iter()
+        .map(|old| program.inputs[*old].clone())
+        .collect();
     for node in &mut other.nodes {
         node.op = node.op.with_operands(place);
     }
@@ -242,7 +259,9 @@ fn drop_unused(package: &mut Package) {
     let kernels = &mut package.manifest.kernels;
     kernels.retain(|name, _| launched.contains(name));
     let files: BTreeSet<&str> = kernels.values().filter_map(|it| it.code.file()).collect();
-    package.files.retain(|path, _| files.contains(path.as_str()));
+    package
+        .files
+        .retain(|path, _| files.contains(path.as_str()));
     package.manifest.hashes.clear();
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything naga accepts for compute is taken, except what the gate cannot bind: textures,
 //! samplers and acceleration structures, cooperative matrices, pointers out of fixed groups.
-//! Limits: 1 MiB of text.
+//! Limits: 1 MiB of text, and those of `nesting.rs`.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use naga::{
     valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator},
 };
 
-use super::{Cause, ForeignError};
+use super::{Cause, ForeignError, nesting};
 
 /// Bytes of WGSL; a hand-written kernel has a few thousand.
 pub const MAX_WGSL_BYTES: usize = 1 << 20;
@@ -55,6 +55,7 @@ pub(crate) struct Storage {
 pub(crate) struct Uses {
     pub any: bool,
     pub reads: bool,
+    pub writes: bool,
     pub asks_length: bool,
 }
 
@@ -68,6 +69,7 @@ impl Shader {
                 "{bytes} bytes exceed the limit of {MAX_WGSL_BYTES}; split the file"
             )));
         }
+        nesting::check(text).map_err(wrong)?;
         let module = naga::front::wgsl::parse_str(text)
             .map_err(|error| wrong(short(&error.emit_to_string_with_path(text, name))))?;
         if let Some(problem) = unsupported(&module) {
@@ -183,6 +185,7 @@ impl Shader {
         Uses {
             any: !uses.is_empty(),
             reads: uses.intersects(GlobalUse::READ | GlobalUse::ATOMIC),
+            writes: uses.intersects(GlobalUse::WRITE | GlobalUse::ATOMIC),
             asks_length: uses.contains(GlobalUse::QUERY),
         }
     }
@@ -291,7 +294,10 @@ impl Shader {
                 Some(_) => "override constants".to_owned(),
                 None => format!("{x}x{y}x{z}"),
             };
-            parts.push(format!("entry point '{}' of {size} invocations", entry.name));
+            parts.push(format!(
+                "entry point '{}' of {size} invocations",
+                entry.name
+            ));
         }
         for (_, global) in self.module.global_variables.iter() {
             let name = global.name.as_deref().unwrap_or_default();
@@ -304,7 +310,9 @@ impl Shader {
                 AddressSpace::Immediate => "immediate",
                 _ => continue,
             };
-            let at = global.binding.map_or_else(String::new, |at| format!("{} ", place(at)));
+            let at = global
+                .binding
+                .map_or_else(String::new, |at| format!("{} ", place(at)));
             parts.push(format!("{at}var<{space}> '{name}'"));
         }
         let overrides = self.module.overrides.iter();
@@ -383,7 +391,9 @@ fn unsupported(module: &Module) -> Option<String> {
     let global = globals.find_map(|(_, global)| Some((what(global)?, global)));
     if let Some((what, global)) = global {
         let name = global.name.as_deref().unwrap_or_default();
-        return Some(format!("'{name}' is {what}; kernels get storage buffers, uniforms and immediates"));
+        return Some(format!(
+            "'{name}' is {what}; kernels get storage buffers, uniforms and immediates"
+        ));
     }
     let mut types = module.types.iter();
     let matrix = types.any(|(_, ty)| matches!(ty.inner, TypeInner::CooperativeMatrix { .. }));

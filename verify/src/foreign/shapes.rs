@@ -40,7 +40,9 @@ impl Chooser<'_> {
 
     fn tile(&self, name: &str, default: usize) -> usize {
         let stated = self.interface.tile.get(name);
-        stated.map_or(default, |tile| *tile as usize).clamp(1, MAX_TILE)
+        stated
+            .map_or(default, |tile| *tile as usize)
+            .clamp(1, MAX_TILE)
     }
 
     fn invocations(&self) -> usize {
@@ -351,10 +353,23 @@ fn elementwise(chooser: &Chooser, own: &BTreeMap<&str, &[usize]>) -> Vec<Sizes> 
     let workgroup = chooser.invocations().clamp(1, MAX_ROWS);
     let shapes = chain_shapes(rank, workgroup).into_iter();
     let sizes = shapes.map(|shape| {
-        let allowed = |(index, size): (usize, usize)| chooser.allowed(&format!("out_{index}"), size);
+        let allowed =
+            |(index, size): (usize, usize)| chooser.allowed(&format!("out_{index}"), size);
         let shape: Vec<usize> = shape.into_iter().enumerate().map(allowed).collect();
-        let names = ["a", "b", "c", "x", "condition", "on_true", "on_false", "out"];
-        names.into_iter().map(|name| (name, shape.clone())).collect()
+        let names = [
+            "a",
+            "b",
+            "c",
+            "x",
+            "condition",
+            "on_true",
+            "on_false",
+            "out",
+        ];
+        names
+            .into_iter()
+            .map(|name| (name, shape.clone()))
+            .collect()
     });
     sizes.collect()
 }

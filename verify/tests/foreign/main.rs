@@ -4,7 +4,7 @@
 //! The right kernels are files of test/Inputs/kernels; every wrong one is an edit of such a file,
 //! and is asserted to differ from it. Without an adapter the tests fail: nothing was shown.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod attention;
 mod hostile;

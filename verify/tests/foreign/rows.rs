@@ -58,17 +58,43 @@ fn wrong_softmax_is_refused() {
         "softmax",
         &[
             ("no maximum subtracted", &[(" - largest)", ")")], NUMERIC),
-            ("the maximum starts at 0", &[("= -3.4028235e38", "= 0.0")], NUMERIC),
-            ("the tree starts at a quarter", &[("half = 32u", "half = 16u")], NUMERIC),
-            ("n - 1 terms", &[("i < n; i += 64u) { sum", "i + 1u < n; i += 64u) { sum")], NUMERIC),
+            (
+                "the maximum starts at 0",
+                &[("= -3.4028235e38", "= 0.0")],
+                NUMERIC,
+            ),
+            (
+                "the tree starts at a quarter",
+                &[("half = 32u", "half = 16u")],
+                NUMERIC,
+            ),
+            (
+                "n - 1 terms",
+                &[("i < n; i += 64u) { sum", "i + 1u < n; i += 64u) { sum")],
+                NUMERIC,
+            ),
             ("no division", &[(" / sum;", ";")], NUMERIC),
             ("exp2", &[("exp(", "exp2(")], NUMERIC),
-            ("uniform", &[("exp(x[base + i] - largest) / sum;", "1.0 / f32(n);")], NUMERIC),
-            ("no barrier in the trees", &[("        workgroupBarrier();\n    }", "    }")], RACE),
-            ("the row after", &[("x[base + i]", "x[base + i + 1u]")], RACE),
-            ("one element short", &[("i < n; i += 64u) { y", "i + 1u < n; i += 64u) { y")], &[
-                Reason::Poison,
-            ]),
+            (
+                "uniform",
+                &[("exp(x[base + i] - largest) / sum;", "1.0 / f32(n);")],
+                NUMERIC,
+            ),
+            (
+                "no barrier in the trees",
+                &[("        workgroupBarrier();\n    }", "    }")],
+                RACE,
+            ),
+            (
+                "the row after",
+                &[("x[base + i]", "x[base + i + 1u]")],
+                RACE,
+            ),
+            (
+                "one element short",
+                &[("i < n; i += 64u) { y", "i + 1u < n; i += 64u) { y")],
+                &[Reason::Poison],
+            ),
         ],
     );
 }
@@ -79,16 +105,24 @@ fn wrong_lengths_are_refused() {
         &softmax(),
         "softmax_length",
         &[
-            ("a term too many", &[("var i = 0u; i < n; i++) { sum", "var i = 0u; i <= n; i++) { sum")], NUMERIC),
-            ("an element too many", &[("i < n; i++) { y.values", "i <= n; i++) { y.values")], &[
-                Reason::NumericMismatch,
-                Reason::Poison,
-                Reason::Determinism,
-            ]),
-            ("a shorter array", &[("arrayLength(&x.values)", "(arrayLength(&x.values) - 1u)")], &[
-                Reason::Poison,
-                Reason::NumericMismatch,
-            ]),
+            (
+                "a term too many",
+                &[(
+                    "var i = 0u; i < n; i++) { sum",
+                    "var i = 0u; i <= n; i++) { sum",
+                )],
+                NUMERIC,
+            ),
+            (
+                "an element too many",
+                &[("i < n; i++) { y.values", "i <= n; i++) { y.values")],
+                &[Reason::NumericMismatch, Reason::Poison, Reason::Determinism],
+            ),
+            (
+                "a shorter array",
+                &[("arrayLength(&x.values)", "(arrayLength(&x.values) - 1u)")],
+                &[Reason::Poison, Reason::NumericMismatch],
+            ),
         ],
     );
 }
@@ -99,19 +133,64 @@ fn wrong_norms_are_refused() {
         &layer_norm(),
         "layer_norm",
         &[
-            ("no epsilon", &[("variance + parameters.epsilon", "variance")], NUMERIC),
-            ("epsilon 1e-3", &[("variance + parameters.epsilon", "variance + 1e-3")], NUMERIC),
-            ("/(n - 1)", &[("let variance = add_up(lane, part) / f32(n)", "let variance = add_up(lane, part) / f32(n - 1u)")], NUMERIC),
-            ("mean not subtracted", &[("(x[base + i] - mean) * scale", "x[base + i] * scale")], NUMERIC),
-            ("beta ignored", &[(" + beta[i]", " + 0.0 * beta[i]")], NUMERIC),
-            ("gamma ignored", &[(" * gamma[i]", " * (1.0 + 0.0 * gamma[i])")], NUMERIC),
+            (
+                "no epsilon",
+                &[("variance + parameters.epsilon", "variance")],
+                NUMERIC,
+            ),
+            (
+                "epsilon 1e-3",
+                &[("variance + parameters.epsilon", "variance + 1e-3")],
+                NUMERIC,
+            ),
+            (
+                "/(n - 1)",
+                &[(
+                    "let variance = add_up(lane, part) / f32(n)",
+                    "let variance = add_up(lane, part) / f32(n - 1u)",
+                )],
+                NUMERIC,
+            ),
+            (
+                "mean not subtracted",
+                &[("(x[base + i] - mean) * scale", "x[base + i] * scale")],
+                NUMERIC,
+            ),
+            (
+                "beta ignored",
+                &[(" + beta[i]", " + 0.0 * beta[i]")],
+                NUMERIC,
+            ),
+            (
+                "gamma ignored",
+                &[(" * gamma[i]", " * (1.0 + 0.0 * gamma[i])")],
+                NUMERIC,
+            ),
             ("sqrt for 1/sqrt", &[("inverseSqrt(", "sqrt(")], NUMERIC),
-            ("E[x²] - mean²", &[
-                ("let d = x[base + i] - mean;", "let d = x[base + i];"),
-                ("let variance = add_up(lane, part) / f32(n)", "let variance = add_up(lane, part) / f32(n) - mean * mean"),
-            ], NUMERIC),
-            ("no barrier before the sums", &[("sums[lane] = value;\n    workgroupBarrier();", "sums[lane] = value;")], RACE),
-            ("gamma of the element before", &[("gamma[i]", "gamma[max(i, 1u) - 1u]")], NUMERIC),
+            (
+                "E[x²] - mean²",
+                &[
+                    ("let d = x[base + i] - mean;", "let d = x[base + i];"),
+                    (
+                        "let variance = add_up(lane, part) / f32(n)",
+                        "let variance = add_up(lane, part) / f32(n) - mean * mean",
+                    ),
+                ],
+                NUMERIC,
+            ),
+            (
+                "no barrier before the sums",
+                &[(
+                    "sums[lane] = value;\n    workgroupBarrier();",
+                    "sums[lane] = value;",
+                )],
+                RACE,
+            ),
+            (
+                "gamma of the element before",
+                &[("gamma[i]", "gamma[max(i, 1u) - 1u]")],
+                NUMERIC,
+            ),
         ],
     );
     all_refused(
@@ -120,13 +199,25 @@ fn wrong_norms_are_refused() {
         &[
             ("no epsilon", &[(" + parameters.epsilon", "")], NUMERIC),
             ("sum for mean", &[("sum / f32(n)", "sum")], NUMERIC),
-            ("the mean subtracted", &[
-                ("var sum = 0.0;", "var mean = 0.0; for (var i = 0u; i < n; i++) { mean += x[base + i] / f32(n); } var sum = 0.0;"),
-                ("sum += x[base + i] * x[base + i]", "sum += (x[base + i] - mean) * (x[base + i] - mean)"),
-            ], NUMERIC),
-            ("last row missing", &[("id.x >= parameters.rows", "id.x + 1u >= parameters.rows")], &[
-                Reason::Poison,
-            ]),
+            (
+                "the mean subtracted",
+                &[
+                    (
+                        "var sum = 0.0;",
+                        "var mean = 0.0; for (var i = 0u; i < n; i++) { mean += x[base + i] / f32(n); } var sum = 0.0;",
+                    ),
+                    (
+                        "sum += x[base + i] * x[base + i]",
+                        "sum += (x[base + i] - mean) * (x[base + i] - mean)",
+                    ),
+                ],
+                NUMERIC,
+            ),
+            (
+                "last row missing",
+                &[("id.x >= parameters.rows", "id.x + 1u >= parameters.rows")],
+                &[Reason::Poison],
+            ),
         ],
     );
 }
