@@ -196,7 +196,9 @@ impl Gate {
     /// Verifies. What a kernel does wrong is in the report; an error says that nothing was tried.
     pub fn verify(&self, work: &Work) -> Result<Report, GateError> {
         let folder = tempfile::tempdir().map_err(GateError::Folder)?;
-        let base = self.base(work, folder.path())?;
+        let choice: DeviceChoice = self.device.parse()?;
+        let device = Device::open(choice)?.description().clone();
+        let base = self.base(work, &device, folder.path())?;
         let mut kernels = work.kernels.clone();
         if let (Base::Program(program), [kernel]) = (&base, &mut kernels[..]) {
             check_stage(program, kernel)?;
@@ -228,6 +230,7 @@ impl Gate {
                 no_time,
             }) => report.judged(*verdict, time, no_time),
         }
+        report.note_limits(&device);
         Ok(report)
     }
 
@@ -242,9 +245,12 @@ impl Gate {
     }
 
     /// What the kernels are put into.
-    fn base(&self, work: &Work, folder: &Path) -> Result<Base, GateError> {
-        let choice: DeviceChoice = self.device.parse()?;
-        let device = Device::open(choice)?.description().clone();
+    fn base(
+        &self,
+        work: &Work,
+        device: &DeviceDescription,
+        folder: &Path,
+    ) -> Result<Base, GateError> {
         if device.target == Target::Cpu && !work.kernels.is_empty() {
             return Err(GateError::Input(format!(
                 "device '{}' runs machine code, --kernel is WGSL; choose a GPU with --device",
@@ -265,7 +271,7 @@ impl Gate {
         {
             return Ok(Base::Program(program));
         }
-        self.compile(source, work, &device, folder)
+        self.compile(source, work, device, folder)
     }
 
     fn compile(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kforge_runtime::DeviceDescription;
 use kforge_verify::{Verdict, foreign::ForeignKernel};
 use serde::Serialize;
 
@@ -22,6 +23,9 @@ pub struct Report {
     pub verdict: Option<Verdict>,
     /// One run of the whole function, where it was asked for.
     pub time: Option<Time>,
+    /// What else may explain it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A kernel that took the place of an emitted one.
@@ -71,6 +75,24 @@ impl Report {
             refused: None,
             verdict: None,
             time: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// A driver may be why a kernel of long loops is refused.
+    pub(super) fn note_limits(&mut self, device: &DeviceDescription) {
+        let of_values = ["numeric-mismatch", "poison", "determinism"];
+        let refused = self.refused.as_ref();
+        let refused = refused.is_some_and(|it| of_values.contains(&it.reason.as_str()));
+        if let Some(limit) = device.loop_trip_limit
+            && refused
+            && !self.kernels.is_empty()
+        {
+            self.notes.push(format!(
+                "'{}' silently ends the loops of an invocation after about {limit} iterations in \
+                 all; if this kernel makes more, verify it on another device",
+                device.name
+            ));
         }
     }
 
