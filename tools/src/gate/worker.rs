@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use kforge_oracle::Level;
 use kforge_runtime::{Device, DeviceChoice, ExecOptions, execute::Repeats};
 use kforge_verify::{
-    Options, Subject, Timer,
+    Options, Runnable, Subject, Timer,
     foreign::{self, Cause, ForeignError, ForeignKernel},
 };
 
@@ -99,25 +99,34 @@ fn subject(job: &Job) -> Result<Subject, Answer> {
     Ok(subject)
 }
 
-/// Adds what is known of the kernels that were not replaced. Stages of one generator share
-/// their other shapes, so those of a replaced stage may speak for another one.
+/// Adds what is known of the kernels that were not replaced. Stages of the same ops share their
+/// other shapes, so those of a replaced stage may speak for another one.
 fn merge(subject: &mut Subject, base: Subject, kernels: &[ForeignKernel]) {
     let is_replaced = |stage: &str| kernels.iter().any(|kernel| kernel.stage == stage);
-    if base.units.iter().all(|unit| is_replaced(&unit.stage)) {
-        return;
-    }
+    let ops = |unit: &Runnable| -> Vec<&str> {
+        let nodes = unit.program.nodes.iter();
+        nodes.map(|node| node.op.name()).collect()
+    };
+    let others: Vec<&Runnable> = base
+        .units
+        .iter()
+        .filter(|unit| !is_replaced(&unit.stage))
+        .collect();
     for mut variant in base.variants {
         if let Some((stage, sizes)) = variant.unit.stage.split_once(" at (")
             && is_replaced(stage)
         {
+            if !others.iter().any(|unit| ops(unit) == ops(&variant.unit)) {
+                continue;
+            }
             variant.unit.stage = format!("{stage}, as emitted, at ({sizes}");
         }
         subject.variants.push(variant);
     }
-    let others = base.own_shape_only.into_iter();
+    let own = base.own_shape_only.into_iter();
     subject
         .own_shape_only
-        .extend(others.filter(|own| !is_replaced(&own.stage)));
+        .extend(own.filter(|own| !is_replaced(&own.stage)));
 }
 
 fn refused(error: ForeignError) -> Answer {
