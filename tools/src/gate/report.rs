@@ -37,6 +37,9 @@ pub struct KernelReport {
     pub file: String,
     /// Shapes that it was tried at, its own not counted.
     pub other_shapes: usize,
+    /// Which sizes it takes, where its interface does not admit all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
 }
 
 /// Why it is not verified.
@@ -67,6 +70,7 @@ impl Report {
             stage: kernel.stage.clone(),
             file: kernel.name.clone(),
             other_shapes: 0,
+            only: only(kernel),
         };
         Self {
             file,
@@ -123,6 +127,15 @@ impl Report {
     }
 }
 
+/// The rules of an interface for sizes, in words.
+fn only(kernel: &ForeignKernel) -> Option<String> {
+    let rules = kernel.interface.shapes.iter();
+    let rules: Vec<String> = rules
+        .map(|(name, rule)| format!("{name} is {rule}"))
+        .collect();
+    (!rules.is_empty()).then(|| rules.join(", "))
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.refused, &self.verdict) {
@@ -141,7 +154,11 @@ impl fmt::Display for Report {
             match kernel.other_shapes {
                 _ if !self.verified => writeln!(f)?,
                 0 => writeln!(f, ", at its own shape")?,
-                count => writeln!(f, ", at its own and {count} other shapes")?,
+                count => {
+                    let only = kernel.only.as_ref();
+                    let only = only.map_or_else(String::new, |only| format!(", only where {only}"));
+                    writeln!(f, ", at its own and {count} other shapes{only}")?;
+                }
             }
         }
         let verdict = self.verdict.iter().filter(|_| self.verified);

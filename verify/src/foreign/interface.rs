@@ -146,6 +146,25 @@ pub struct Rule {
     pub exactly: Option<u32>,
 }
 
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("a multiple of", self.multiple),
+            ("at least", self.least),
+            ("at most", self.most),
+            ("exactly", self.exactly),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(words, limit)| Some((words, limit?)));
+        for (index, (words, limit)) in parts.enumerate() {
+            let and = if index == 0 { "" } else { " and " };
+            write!(f, "{and}{words} {limit}")?;
+        }
+        Ok(())
+    }
+}
+
 /// A buffer that is neither operand nor result. It holds NaN before the first dispatch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
