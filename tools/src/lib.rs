@@ -14,5 +14,7 @@ pub mod measure;
 pub mod opt;
 #[cfg(feature = "mlir")]
 pub mod optimize;
+#[cfg(feature = "mlir")]
+pub mod reduce;
 pub mod run;
 pub mod workbench;

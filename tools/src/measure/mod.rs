@@ -24,4 +24,4 @@ pub use worker::{Settings, Worker};
 
 pub(crate) use candidate::{package as package_subject, subject as candidate_subject};
 pub(crate) use outcome::time;
-pub(crate) use process::{Lost, Process};
+pub(crate) use process::{Lost, Patience, Process, TURN};

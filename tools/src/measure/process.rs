@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A running child.
@@ -74,15 +74,50 @@ impl Process {
     pub(crate) fn ask(&mut self, line: &str, deadline: Duration) -> Result<String, Lost> {
         let broken = |error: std::io::Error| Lost::Crash(error.to_string());
         writeln!(self.input, "{line}").map_err(broken)?;
-        match self.lines.recv_timeout(deadline) {
-            Ok(line) => Ok(line),
-            Err(RecvTimeoutError::Timeout) => Err(Lost::Timeout(deadline)),
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = self.child.wait().map_err(broken)?;
-                let problem = format!("the process that ran it ended with {status}");
-                Err(Lost::Crash(problem))
+        let mut patience = Patience::new(deadline);
+        loop {
+            match self.lines.recv_timeout(TURN) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Timeout) if patience.is_over() => {
+                    return Err(Lost::Timeout(deadline));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait().map_err(broken)?;
+                    let problem = format!("the process that ran it ended with {status}");
+                    return Err(Lost::Crash(problem));
+                }
             }
         }
+    }
+}
+
+/// How often the time is looked at while waiting.
+pub(crate) const TURN: Duration = Duration::from_millis(20);
+/// Longest that one turn counts: beyond it this process did not run, nor did its children.
+const MOST_OF_A_TURN: Duration = Duration::from_millis(500);
+
+/// A deadline that does not go on while the machine sleeps or the processes are stopped.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    left: Duration,
+    last: Instant,
+}
+
+impl Patience {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self {
+            left: limit,
+            last: Instant::now(),
+        }
+    }
+
+    /// Whether the time is over; to be asked every [`TURN`].
+    pub(crate) fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        let spent = (now - self.last).min(MOST_OF_A_TURN);
+        (self.left, self.last) = (self.left.saturating_sub(spent), now);
+        self.left.is_zero()
     }
 }
 

@@ -34,6 +34,8 @@ mod optimize_with_llm;
 mod pages;
 #[cfg(feature = "mlir")]
 mod progress;
+#[cfg(feature = "mlir")]
+mod reduce_failure;
 mod reference;
 #[cfg(feature = "mlir")]
 mod report;
@@ -95,6 +97,8 @@ enum Command {
     BenchmarkMatmul(Box<benchmark::matmul::Arguments>),
     #[cfg(feature = "mlir")]
     BenchmarkSuite(benchmark::suite::Arguments),
+    #[cfg(feature = "mlir")]
+    ReduceFailure(Box<reduce_failure::Arguments>),
     Doctor(doctor::Arguments),
     Completions(pages::Completions),
     Man(pages::Man),
@@ -180,6 +184,10 @@ enum Failure {
     #[cfg(feature = "mlir")]
     #[error(transparent)]
     Gate(#[from] crate::gate::GateError),
+    /// Nothing was reduced.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Reduce(#[from] crate::reduce::ReduceError),
     /// The report was written; it is a refusal.
     #[cfg(feature = "mlir")]
     #[error("not verified")]
@@ -254,6 +262,8 @@ pub fn main() -> ExitCode {
         Command::BenchmarkMatmul(arguments) => benchmark::matmul::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::BenchmarkSuite(arguments) => benchmark::suite::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::ReduceFailure(arguments) => reduce_failure::run(&arguments, target),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => pages::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => pages::man(&arguments, Arguments::command()),

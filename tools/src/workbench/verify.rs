@@ -30,9 +30,36 @@ use crate::gate::{Gate, Work, interface, kernel};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    device: DeviceArgument,
+    /// Input values, and shapes of emitted kernels: quick, or full for every kind
+    #[arg(long, value_name = "CASES", default_value = "quick", value_parser = ["quick", "full"])]
+    cases: String,
+    /// Seed of the inputs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Time so many runs of the whole function, if it is verified
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    time: Option<u32>,
+    /// Longest it may take once the module is compiled
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    deadline: u64,
+    /// Write the report to a file as JSON
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A module with kernels and a pipeline.
+#[derive(Debug, clap::Args)]
+pub(super) struct Selection {
     /// An MLIR module, or the folder of a package
     #[arg(value_name = "FILE.mlir|PACKAGE")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// A kernel for the stage NAME: the kforge.name of its op
     #[arg(long = "kernel", value_name = "NAME=FILE.wgsl")]
     kernels: Vec<String>,
@@ -65,26 +92,6 @@ pub(super) struct Arguments {
     /// Compile by this plan: JSON, or a pipeline
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    #[command(flatten)]
-    device: DeviceArgument,
-    /// Input values, and shapes of emitted kernels: quick, or full for every kind
-    #[arg(long, value_name = "CASES", default_value = "quick", value_parser = ["quick", "full"])]
-    cases: String,
-    /// Seed of the inputs
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Time so many runs of the whole function, if it is verified
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    time: Option<u32>,
-    /// Longest it may take once the module is compiled
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    deadline: u64,
-    /// Write the report to a file as JSON
-    #[arg(long, value_name = "FILE.json")]
-    report: Option<PathBuf>,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
@@ -101,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         deadline: Duration::from_secs(arguments.deadline),
         ..Gate::default()
     };
-    let report = gate.verify(&arguments.work()?)?;
+    let report = gate.verify(&arguments.selection.work()?)?;
     let json = serde_json::to_string_pretty(&report).map_err(io::Error::from)? + "\n";
     if let Some(path) = &arguments.report {
         super::write_file(path, &json)?;
@@ -117,9 +124,9 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     }
 }
 
-impl Arguments {
+impl Selection {
     /// What is verified.
-    pub(super) fn work(&self) -> Result<Work, Failure> {
+    fn work(&self) -> Result<Work, Failure> {
         let mut work = match self.file.is_dir() {
             true => Work::of_package(&self.file),
             false => Work::of_module(&self.file)?,
@@ -133,7 +140,8 @@ impl Arguments {
         Ok(work)
     }
 
-    fn pipeline(&self) -> Result<Option<String>, Failure> {
+    /// The pipeline asked for, if it is not the default one.
+    pub(super) fn pipeline(&self) -> Result<Option<String>, Failure> {
         let Some(path) = &self.plan else {
             return Ok(self.pass_pipeline.clone());
         };
@@ -151,7 +159,8 @@ impl Arguments {
         Ok(Some(plan.text()))
     }
 
-    fn kernels(&self) -> Result<Vec<ForeignKernel>, Failure> {
+    /// The kernels with their interfaces.
+    pub(super) fn kernels(&self) -> Result<Vec<ForeignKernel>, Failure> {
         let mut kernels: Vec<ForeignKernel> = Vec::new();
         for given in &self.kernels {
             let (stage, file) = named(given).ok_or_else(|| {

@@ -297,6 +297,11 @@ impl Interface {
         Ok(interface)
     }
 
+    /// As TOML that reads back as the same.
+    pub fn to_toml(&self) -> Result<String, String> {
+        toml::to_string(self).map_err(|error| error.to_string())
+    }
+
     /// Relations between its parts.
     pub(super) fn check(&self) -> Result<(), String> {
         let counts = [
@@ -379,6 +384,8 @@ mod tests {
         let interface = Interface::from_toml("x.toml", MATMUL).unwrap();
         let json = serde_json::to_string(&interface).unwrap();
         assert_eq!(serde_json::from_str::<Interface>(&json).unwrap(), interface);
+        let toml = interface.to_toml().unwrap();
+        assert_eq!(Interface::from_toml("x.toml", &toml).unwrap(), interface);
         assert_eq!(interface.shapes["n"].multiple, Some(4));
     }
 
