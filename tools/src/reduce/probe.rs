@@ -195,7 +195,9 @@ impl Probe {
         let folder = tempfile::tempdir().ok()?;
         let path = |name: &str| folder.path().join(name);
         let text = |path: PathBuf| path.display().to_string();
-        fs::write(path("in.mlir"), &case.text).ok()?;
+        for name in ["in.mlir", "kept.mlir"] {
+            fs::write(path(name), &case.text).ok()?;
+        }
         for (name, contents) in case.kernels.iter().flat_map(Kernel::files) {
             fs::write(path(&name), contents).ok()?;
         }
@@ -207,7 +209,9 @@ impl Probe {
              cp \"$1\" reduced.mlir || exit 0\nrm -f report.json\n\
              timeout {limit} {program} {arguments} --report report.json > /dev/null 2>&1\n\
              [ $? -eq 2 ] || exit 0\n\
-             grep -q '\"reason\": \"{reason}\"' report.json && exit 1\nexit 0\n",
+             grep -q '\"reason\": \"{reason}\"' report.json || exit 0\n\
+             [ \"$(wc -c < reduced.mlir)\" -lt \"$(wc -c < kept.mlir)\" ] && cp reduced.mlir kept.mlir\n\
+             exit 1\n",
             folder = quoted(&text(folder.path().to_path_buf())),
             limit = self.deadline + COMPILING.as_secs(),
             program = quoted(&text(self.program.clone())),
@@ -229,9 +233,10 @@ impl Probe {
             .stderr(Stdio::null());
         let each = Duration::from_secs(self.deadline) + COMPILING;
         let limit = each.saturating_mul(u32::try_from(allowed).unwrap_or(u32::MAX));
-        wait(command.spawn().ok()?, limit).ok()??;
+        // The reducer may crash on modules that it made itself; what it had found is kept.
+        wait(command.spawn().ok()?, limit).ok()?;
         let asked = fs::read_to_string(path("asked")).unwrap_or_default();
-        let reduced = fs::read_to_string(path("out.mlir")).ok()?;
+        let reduced = fs::read_to_string(path("kept.mlir")).ok()?;
         Some((reduced, asked.lines().count()))
     }
 }
