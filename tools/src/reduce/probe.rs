@@ -135,10 +135,7 @@ impl Probe {
             Some(2) => Ok(read(&report)),
             Some(_) => {
                 let text = fs::read_to_string(&errors).unwrap_or_default();
-                let last = text
-                    .lines()
-                    .filter(|line| line.starts_with("error: "))
-                    .next_back();
+                let last = text.lines().rfind(|line| line.starts_with("error: "));
                 Ok(Outcome::Input(last.unwrap_or("no report").to_owned()))
             }
             None => Ok(lost(
