@@ -51,6 +51,9 @@ pub enum GateError {
     /// The folder for the child cannot be written.
     #[error(transparent)]
     Candidate(#[from] CandidateError),
+    /// The knobs of an emitted stage do not fit another shape: a refusal.
+    #[error("{0}")]
+    Shape(String),
     /// There is no temporary folder.
     #[error("cannot make a temporary folder: {0}")]
     Folder(io::Error),
@@ -198,7 +201,15 @@ impl Gate {
         let folder = tempfile::tempdir().map_err(GateError::Folder)?;
         let choice: DeviceChoice = self.device.parse()?;
         let device = Device::open(choice)?.description().clone();
-        let base = self.base(work, &device, folder.path())?;
+        let mut report = Report::new(work.name(), &work.kernels);
+        let base = match self.base(work, &device, folder.path()) {
+            // Knobs that fit one shape alone are as wrong as a wrong result.
+            Err(GateError::Shape(problem)) => {
+                report.refused = Some(Refused::new("shape", problem));
+                return Ok(report);
+            }
+            base => base?,
+        };
         let mut kernels = work.kernels.clone();
         if let (Base::Program(program), [kernel]) = (&base, &mut kernels[..]) {
             check_stage(program, kernel)?;
@@ -214,7 +225,6 @@ impl Gate {
             // Sooner than the whole, so that the gate itself can say where it was.
             timeout_ms: ms.saturating_sub(1000).max(ms / 4 * 3).max(1),
         };
-        let mut report = Report::new(work.name(), &work.kernels);
         match self.ask(&job) {
             Err(lost) => report.refused = Some(Refused::lost(&lost)),
             Ok(Answer::Input(problem)) => return Err(GateError::Input(problem)),
@@ -295,7 +305,10 @@ impl Gate {
         }
         let subject = compiled
             .subject(&entry, self.cases)
-            .map_err(|error: VerifyError| GateError::Input(error.to_string()))?;
+            .map_err(|error| match error {
+                VerifyError::Shape { .. } => GateError::Shape(error.to_string()),
+                error => GateError::Input(error.to_string()),
+            })?;
         let place = folder.join("candidate");
         write(&place, "", &subject)?;
         Ok(Base::Compiled(place))

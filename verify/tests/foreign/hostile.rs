@@ -2,10 +2,10 @@
 
 use kforge_verify::{
     Reason,
-    foreign::{Cause, MAX_WGSL_BYTES, subject},
+    foreign::{Cause, ForeignKernel, Interface, MAX_WGSL_BYTES, subject},
 };
 
-use crate::{device, edited, kernel, matmul::product, refusal};
+use crate::{device, edited, file, kernel, matmul::product, refusal};
 
 #[test]
 fn what_is_no_wgsl_is_refused_with_its_line() {
@@ -155,4 +155,47 @@ fn a_kernel_that_never_ends_is_refused() {
     };
     let verdict = kforge_verify::verify(&subject, device(), &Default::default(), &options);
     assert!(!verdict.passed);
+}
+
+#[test]
+fn damaged_files_are_refused_or_read_but_never_panic() {
+    let own = product(33, 36, 40);
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % below.max(1)
+    };
+    let mut damaged = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        for _ in 0..=random(3) {
+            let at = random(bytes.len());
+            match random(4) {
+                0 => drop(bytes.drain(at..(at + random(20)).min(bytes.len()))),
+                1 => bytes.insert(at, b"(){}[]<>,;=*&0-"[random(15)]),
+                2 => bytes[at] = b'a' + random(26) as u8,
+                _ => bytes.extend_from_within(at..(at + random(40)).min(bytes.len())),
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let mut read = 0;
+    for name in ["matmul_tiled", "matmul_override", "matmul_split_k"] {
+        let toml = file(&format!("{name}.toml"));
+        for _ in 0..100 {
+            let mut kernel = kernel(name);
+            kernel.wgsl = damaged(&kernel.wgsl);
+            read += usize::from(subject(&own, &kernel).is_ok());
+            if let Ok(interface) = Interface::from_toml("x.toml", &damaged(&toml)) {
+                let kernel = ForeignKernel {
+                    interface,
+                    ..crate::kernel(name)
+                };
+                read += usize::from(subject(&own, &kernel).is_ok());
+            }
+        }
+    }
+    // A changed comment or name changes nothing.
+    assert!((1..550).contains(&read), "{read} of 600");
 }
