@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use kforge_oracle::Level;
 use kforge_runtime::{Device, DeviceChoice, ExecOptions, execute::Repeats};
 use kforge_verify::{
-    Options, Runnable, Subject, Timer,
+    Options, OwnShapeOnly, Runnable, Subject, Timer,
     foreign::{self, Cause, ForeignError, ForeignKernel},
 };
 
@@ -87,7 +87,7 @@ fn subject(job: &Job) -> Result<Subject, Answer> {
             return foreign::subject(program, kernel).map_err(refused);
         }
         Base::Compiled(path) => measure::candidate_subject(path).map_err(folder)?,
-        Base::Package(path) => measure::package_subject(path).map_err(folder)?,
+        Base::Package(path) => package(measure::package_subject(path).map_err(folder)?),
     };
     if job.kernels.is_empty() {
         return Ok(base);
@@ -97,6 +97,16 @@ fn subject(job: &Job) -> Result<Subject, Answer> {
         foreign::replace(&function.package, &function.entry, &job.kernels).map_err(refused)?;
     merge(&mut subject, base, &job.kernels);
     Ok(subject)
+}
+
+/// A package says nothing of its kernels at other shapes.
+fn package(mut subject: Subject) -> Subject {
+    let own = subject.units.iter().map(|unit| OwnShapeOnly {
+        stage: unit.stage.clone(),
+        because: "a package has its kernels at one shape".into(),
+    });
+    subject.own_shape_only = own.collect();
+    subject
 }
 
 /// Adds what is known of the kernels that were not replaced. Stages of the same ops share their

@@ -40,6 +40,7 @@
 mod build;
 mod dims;
 mod error;
+mod found;
 mod interface;
 mod nesting;
 mod place;

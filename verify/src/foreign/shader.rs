@@ -4,16 +4,18 @@
 //! samplers and acceleration structures, cooperative matrices, pointers out of fixed groups.
 //! Limits: 1 MiB of text, and those of `nesting.rs`.
 
-use std::collections::BTreeSet;
-
 use kforge_runtime::manifest::Place;
 use naga::{
     AddressSpace, ArraySize, Handle, Module, Scalar, ScalarKind, ShaderStage, StorageAccess, Type,
     TypeInner,
-    valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator},
+    valid::{GlobalUse, ModuleInfo, ValidationFlags, Validator},
 };
 
-use super::{Cause, ForeignError, nesting};
+use super::{
+    Cause, ForeignError,
+    found::{capabilities, unsupported},
+    nesting,
+};
 
 /// Bytes of WGSL; a hand-written kernel has a few thousand.
 pub const MAX_WGSL_BYTES: usize = 1 << 20;
@@ -255,72 +257,6 @@ impl Shader {
             None => Ok(()),
         }
     }
-
-    /// The features of a device that the module needs, as packages call them.
-    pub fn features(&self) -> Vec<String> {
-        let mut found = BTreeSet::new();
-        let mut add = |scalar: Scalar| {
-            match (scalar.kind, scalar.width) {
-                (ScalarKind::Float, 2) => found.insert("shader-f16"),
-                (ScalarKind::Sint | ScalarKind::Uint, 8) => found.insert("shader-int64"),
-                _ => false,
-            };
-        };
-        for (_, ty) in self.module.types.iter() {
-            match ty.inner {
-                TypeInner::Scalar(scalar)
-                | TypeInner::Vector { scalar, .. }
-                | TypeInner::Matrix { scalar, .. }
-                | TypeInner::Atomic(scalar) => add(scalar),
-                _ => {}
-            }
-        }
-        if uses_subgroups(&self.module) {
-            found.insert("subgroup");
-        }
-        let mut globals = self.module.global_variables.iter();
-        if globals.any(|(_, global)| global.space == AddressSpace::Immediate) {
-            found.insert("immediates");
-        }
-        found.into_iter().map(str::to_owned).collect()
-    }
-
-    /// What was found, for errors: entry points, buffers, sizes.
-    pub fn describe(&self) -> String {
-        let mut parts: Vec<String> = Vec::new();
-        for entry in &self.module.entry_points {
-            let [x, y, z] = entry.workgroup_size;
-            let size = match entry.workgroup_size_overrides {
-                Some(_) => "override constants".to_owned(),
-                None => format!("{x}x{y}x{z}"),
-            };
-            parts.push(format!(
-                "entry point '{}' of {size} invocations",
-                entry.name
-            ));
-        }
-        for (_, global) in self.module.global_variables.iter() {
-            let name = global.name.as_deref().unwrap_or_default();
-            let space = match global.space {
-                AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
-                    "storage, read_write"
-                }
-                AddressSpace::Storage { .. } => "storage, read",
-                AddressSpace::Uniform => "uniform",
-                AddressSpace::Immediate => "immediate",
-                _ => continue,
-            };
-            let at = global
-                .binding
-                .map_or_else(String::new, |at| format!("{} ", place(at)));
-            parts.push(format!("{at}var<{space}> '{name}'"));
-        }
-        let overrides = self.module.overrides.iter();
-        parts.extend(overrides.map(|(_, constant)| {
-            format!("override '{}'", constant.name.as_deref().unwrap_or("?"))
-        }));
-        parts.join(", ")
-    }
 }
 
 /// The fields of a uniform or of the immediates.
@@ -362,70 +298,11 @@ pub(crate) fn scalar_name(scalar: Scalar) -> String {
     }
 }
 
-fn place(at: naga::ResourceBinding) -> Place {
+pub(super) fn place(at: naga::ResourceBinding) -> Place {
     Place {
         group: at.group,
         binding: at.binding,
     }
-}
-
-/// What a device may have; which of it this one has is checked when the kernel is bound.
-fn capabilities() -> Capabilities {
-    Capabilities::IMMEDIATES
-        | Capabilities::SUBGROUP
-        | Capabilities::SUBGROUP_BARRIER
-        | Capabilities::SHADER_FLOAT16
-        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
-        | Capabilities::SHADER_INT64
-}
-
-fn unsupported(module: &Module) -> Option<String> {
-    let what = |global: &naga::GlobalVariable| match module.types[global.ty].inner {
-        TypeInner::Image { .. } => Some("a texture"),
-        TypeInner::Sampler { .. } => Some("a sampler"),
-        TypeInner::AccelerationStructure { .. } => Some("an acceleration structure"),
-        TypeInner::BindingArray { .. } => Some("an array of bindings"),
-        _ => None,
-    };
-    let mut globals = module.global_variables.iter();
-    let global = globals.find_map(|(_, global)| Some((what(global)?, global)));
-    if let Some((what, global)) = global {
-        let name = global.name.as_deref().unwrap_or_default();
-        return Some(format!(
-            "'{name}' is {what}; kernels get storage buffers, uniforms and immediates"
-        ));
-    }
-    let mut types = module.types.iter();
-    let matrix = types.any(|(_, ty)| matches!(ty.inner, TypeInner::CooperativeMatrix { .. }));
-    matrix.then(|| "uses cooperative matrices, which are not taken from others' WGSL".to_owned())
-}
-
-fn uses_subgroups(module: &Module) -> bool {
-    let functions = module.functions.iter().map(|(_, function)| function);
-    let entries = module.entry_points.iter().map(|entry| &entry.function);
-    functions.chain(entries).any(|function| {
-        let arguments = function.arguments.iter();
-        let builtin = |argument: &naga::FunctionArgument| {
-            matches!(
-                argument.binding,
-                Some(naga::Binding::BuiltIn(
-                    naga::BuiltIn::NumSubgroups
-                        | naga::BuiltIn::SubgroupId
-                        | naga::BuiltIn::SubgroupSize
-                        | naga::BuiltIn::SubgroupInvocationId
-                ))
-            )
-        };
-        let mut expressions = function.expressions.iter();
-        arguments.into_iter().any(builtin)
-            || expressions.any(|(_, expression)| {
-                matches!(
-                    expression,
-                    naga::Expression::SubgroupBallotResult
-                        | naga::Expression::SubgroupOperationResult { .. }
-                )
-            })
-    })
 }
 
 /// Without what a hostile file makes a message of.
