@@ -24,4 +24,5 @@ pub use worker::{Settings, Worker};
 
 pub(crate) use candidate::{package as package_subject, subject as candidate_subject};
 pub(crate) use outcome::time;
+#[cfg(feature = "mlir")]
 pub(crate) use process::{Lost, Patience, Process, TURN};
