@@ -128,3 +128,52 @@ impl Drop for Process {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        Process::start(Path::new("/bin/sh"), &["-c", script]).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_answered_by_a_line() {
+        let mut process = shell("while read x; do echo \"<$x>\"; done");
+        for word in ["a", "b"] {
+            let answer = process.ask(word, Duration::from_secs(60)).unwrap();
+            assert_eq!(answer, format!("<{word}>"));
+        }
+    }
+
+    #[test]
+    fn who_ends_or_never_answers_is_lost() {
+        let mut killed = shell("read x; kill -9 $$");
+        let lost = killed.ask("a", Duration::from_secs(60)).unwrap_err();
+        assert_eq!(lost.reason(), "crash");
+        assert!(lost.to_string().contains("signal: 9"), "{lost}");
+        let start = Instant::now();
+        let mut silent = shell("exec sleep 100");
+        let lost = silent.ask("a", Duration::from_millis(200)).unwrap_err();
+        assert_eq!(lost.to_string(), "no answer within 0.2 s");
+        drop(silent);
+        assert!(start.elapsed() < Duration::from_secs(60));
+        let missing = Process::start(Path::new("/nowhere"), &[]).unwrap_err();
+        assert!(
+            missing.to_string().contains("cannot start '/nowhere'"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn a_deadline_waits_while_nobody_runs() {
+        let mut patience = Patience::new(Duration::from_secs(2));
+        patience.last -= Duration::from_secs(60);
+        assert!(!patience.is_over());
+        for _ in 0..3 {
+            patience.last -= Duration::from_secs(60);
+            patience.is_over();
+        }
+        assert!(patience.is_over());
+    }
+}
