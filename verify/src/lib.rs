@@ -26,6 +26,8 @@ mod bind;
 mod compose;
 pub mod convert;
 mod device;
+mod faults;
+mod faulty;
 mod floor;
 mod hold;
 mod large;
@@ -34,19 +36,20 @@ mod pair;
 mod plausible;
 mod references;
 mod refusal;
+mod replay;
 mod subject;
 mod timer;
 mod verdict;
 
 pub use compose::{ComposeError, compose};
+pub use faults::{Fault, Faults};
 pub use references::References;
+pub use replay::{Case, replay};
 pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use timer::Timer;
 pub use verdict::{Check, ErrorNorms, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
 
-use kforge_oracle::{
-    CompareOptions, Comparison, Level, Values, compare_programs, generate, standard_cases,
-};
+use kforge_oracle::{CompareOptions, Comparison, Level, compare_programs, generate};
 use kforge_runtime::{Device, ExecOptions};
 
 /// How thorough the gate is.
@@ -69,6 +72,10 @@ pub struct Options {
     pub most_ms: Option<f64>,
     /// References of earlier gates on the same inputs.
     pub references: References,
+    /// The one kind of values to try, by its name in verdicts.
+    pub(crate) only: Option<String>,
+    /// A fault of the gate, in mutation runs.
+    pub faults: Faults,
 }
 
 impl Default for Options {
@@ -82,6 +89,8 @@ impl Default for Options {
             full_multiply_adds: large::FULL_MULTIPLY_ADDS,
             most_ms: None,
             references: References::default(),
+            only: None,
+            faults: Faults::default(),
         }
     }
 }
@@ -92,10 +101,6 @@ impl Options {
             atol: self.atol,
             rtol: self.rtol,
         }
-    }
-
-    fn value_cases(&self) -> Vec<(Values, u64)> {
-        standard_cases(self.cases)
     }
 }
 
@@ -108,12 +113,17 @@ pub fn verify(
 ) -> Verdict {
     let mut verdict = Verdict::new(device.description(), options);
     verdict.own_shape_only.clone_from(&subject.own_shape_only);
-    check_programs(subject, options, &mut verdict);
+    let faults = options.faults;
+    if !faults.has(Fault::ProgramsIgnored) {
+        check_programs(subject, options, &mut verdict);
+    }
     let alone = alone(subject);
     let function = alone.as_ref().unwrap_or(&subject.function);
     let function = (function, Scope::Function);
     let units = subject.units.iter().map(|unit| (unit, Scope::Kernel));
+    let units = units.filter(|_| !faults.has(Fault::UnitsIgnored));
     let variants = subject.variants.iter();
+    let variants = variants.filter(|_| !faults.has(Fault::OneShape));
     let variants = variants.map(|variant| (&variant.unit, Scope::Shape));
     let order: Vec<(&Runnable, Scope)> = match &alone {
         Some(_) => std::iter::once(function).chain(variants).collect(),
@@ -121,7 +131,9 @@ pub fn verify(
     };
     for (runnable, scope) in order {
         if scope == Scope::Function {
-            overwrite::check(runnable, &mut verdict);
+            if !faults.has(Fault::OverwritesIgnored) {
+                overwrite::check(runnable, &mut verdict);
+            }
             // A wrong stage makes the function wrong; its error says more than theirs.
             if !verdict.failures.is_empty() {
                 continue;
@@ -173,7 +185,7 @@ fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
         let inputs = match generate(
             &subject.function.program,
             values,
-            options.seed.wrapping_add(salt),
+            options.seed_of(salt),
         ) {
             Ok(inputs) => inputs,
             Err(error) => {
