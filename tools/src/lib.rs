@@ -9,6 +9,7 @@ pub mod device;
 #[cfg(feature = "mlir")]
 pub mod llm;
 pub mod measure;
+pub mod mutate;
 #[cfg(feature = "mlir")]
 pub mod opt;
 #[cfg(feature = "mlir")]

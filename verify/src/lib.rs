@@ -73,7 +73,7 @@ pub struct Options {
     /// References of earlier gates on the same inputs.
     pub references: References,
     /// The one kind of values to try, by its name in verdicts.
-    pub(crate) only: Option<String>,
+    pub only: Option<String>,
     /// A fault of the gate, in mutation runs.
     pub faults: Faults,
 }

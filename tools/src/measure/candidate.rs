@@ -103,7 +103,7 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, CandidateError> {
 }
 
 /// What the gate checks of a candidate.
-pub(super) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
+pub(crate) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
     let mut subject = read(&folder.join(PACKAGE))?;
     for path in folders(&folder.join(SHAPES))? {
         let mut unit = read(&path)?.function;

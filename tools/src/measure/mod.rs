@@ -12,10 +12,13 @@ mod candidate;
 mod command;
 mod job;
 mod outcome;
+mod pipe;
 mod result;
 mod worker;
 
 pub use candidate::{CandidateError, PACKAGE, list, write};
+pub(crate) use candidate::subject;
+pub(crate) use pipe::{Pipe, PipeError};
 pub use command::{measure_all, work};
 pub use job::{Ask, Candidate};
 pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};

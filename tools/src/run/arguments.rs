@@ -83,6 +83,9 @@ pub(super) struct Arguments {
     /// The child of --measure: folders on standard input, JSON on standard output
     #[arg(long, hide = true)]
     pub(super) measure_worker: bool,
+    /// The child of kforge mutate-and-test, which judges mutants
+    #[arg(long, hide = true)]
+    pub(super) mutation_worker: bool,
     /// Print a report as JSON instead of a summary
     #[arg(long)]
     pub(super) json: bool,

@@ -64,6 +64,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let (device, settings) = (arguments.device()?, arguments.settings());
         return crate::measure::work(device, &settings).map_err(Failure::Output);
     }
+    if arguments.mutation_worker {
+        return crate::mutate::work(arguments.device()?).map_err(Failure::Output);
+    }
     if arguments.measure {
         return measure(arguments);
     }

@@ -26,6 +26,8 @@ mod kept;
 #[cfg(feature = "mlir")]
 mod llm;
 #[cfg(feature = "mlir")]
+mod mutate_and_test;
+#[cfg(feature = "mlir")]
 mod optimize;
 #[cfg(feature = "mlir")]
 mod optimize_ir;
@@ -79,6 +81,8 @@ enum Command {
     Archive(archive::Arguments),
     #[cfg(feature = "mlir")]
     VerifyPlan(Box<verify_plan::Arguments>),
+    #[cfg(feature = "mlir")]
+    MutateAndTest(Box<mutate_and_test::Arguments>),
     #[cfg(feature = "mlir")]
     EmitMlir(Box<emit_mlir::Arguments>),
     #[cfg(feature = "mlir")]
@@ -164,6 +168,14 @@ enum Failure {
     #[cfg(feature = "mlir")]
     #[error("{plan} is refused for {count} reason{}", if *.count == 1 { "" } else { "s" })]
     Refused { plan: String, count: usize },
+    /// The gate is not what it must be.
+    #[cfg(feature = "mlir")]
+    #[error(
+        "{escaped} mutant{} accepted, {refused} harmless change{} refused",
+        if *.escaped == 1 { " was" } else { "s were" },
+        if *.refused == 1 { " was" } else { "s were" }
+    )]
+    Escaped { escaped: usize, refused: usize },
     /// Whatever has no name of its own.
     #[cfg(feature = "mlir")]
     #[error("{0}")]
@@ -179,7 +191,7 @@ impl Failure {
             Self::NoDevice { .. } => 3,
             Self::Usage(_) => 2,
             #[cfg(feature = "mlir")]
-            Self::Plan { .. } | Self::Refused { .. } => 2,
+            Self::Plan { .. } | Self::Refused { .. } | Self::Escaped { .. } => 2,
             #[cfg(feature = "mlir")]
             Self::Optimize(OptimizeError::Device(DeviceError::NoAdapter { .. })) => 3,
             _ => 1,
@@ -219,6 +231,8 @@ pub fn main() -> ExitCode {
         Command::Archive(arguments) => archive::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::VerifyPlan(arguments) => verify_plan::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::MutateAndTest(arguments) => mutate_and_test::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::EmitMlir(arguments) => emit_mlir::run(&arguments, target),
         #[cfg(feature = "mlir")]

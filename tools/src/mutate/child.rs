@@ -1,0 +1,88 @@
+//! The child process that judges mutants.
+
+use std::{
+    io::{self, BufRead, Write},
+    path::{Path, PathBuf},
+};
+
+use kforge_mutate::Bench;
+use kforge_runtime::{Device, DeviceChoice, ExecOptions};
+use kforge_verify::{Options, References};
+
+use super::job::{Answer, Ask, Job};
+use crate::measure;
+
+/// A job per line of standard input, an answer for each on standard output, until the
+/// input ends.
+pub fn work(choice: DeviceChoice) -> io::Result<()> {
+    let device = Device::open(choice);
+    let references = References::default();
+    // Mutants of one candidate come one after the other.
+    let mut bench: Option<(PathBuf, Bench)> = None;
+    for line in io::stdin().lock().lines() {
+        let job: Job = serde_json::from_str(&line?)?;
+        let answer = match &device {
+            Ok(device) => answer(&job, device, &references, &mut bench),
+            Err(error) => Answer::Failed(error.to_string()),
+        };
+        let mut out = io::stdout().lock();
+        serde_json::to_writer(&mut out, &answer)?;
+        writeln!(out)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn answer<'d>(
+    job: &Job,
+    device: &'d Device,
+    references: &References,
+    bench: &mut Option<(PathBuf, Bench<'d>)>,
+) -> Answer {
+    let known = bench.as_ref().is_some_and(|(folder, _)| *folder == job.folder);
+    if !known {
+        *bench = match self::bench(job, device, references) {
+            Ok(made) => Some((job.folder.clone(), made)),
+            Err(why) => return Answer::Failed(why),
+        };
+    }
+    let Some((_, bench)) = bench else {
+        return Answer::Failed("there is no candidate".into());
+    };
+    match &job.ask {
+        Ask::List => Answer::Instances(bench.instances()),
+        Ask::Unchanged => {
+            let (judged, failure) = bench.judge_unchanged();
+            Answer::Judged { judged, failure }
+        }
+        Ask::Mutant(instance) => {
+            let (judged, failure) = bench.judge(instance);
+            Answer::Judged { judged, failure }
+        }
+        #[cfg(feature = "faults")]
+        Ask::Faults => Answer::Faults(bench.faults()),
+    }
+}
+
+fn bench<'d>(
+    job: &Job,
+    device: &'d Device,
+    references: &References,
+) -> Result<Bench<'d>, String> {
+    let subject = subject(&job.folder)?;
+    let exec = ExecOptions {
+        allow_native_code: job.native,
+        ..ExecOptions::default()
+    };
+    let options = Options {
+        seed: job.seed,
+        timeout_ms: job.timeout_ms,
+        references: references.clone(),
+        ..Options::default()
+    };
+    Ok(Bench::new(subject, device, exec, options, job.cases.clone()))
+}
+
+fn subject(folder: &Path) -> Result<kforge_verify::Subject, String> {
+    measure::subject(folder).map_err(|error| error.to_string())
+}
