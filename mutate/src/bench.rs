@@ -42,12 +42,17 @@ enum Made {
 impl<'d> Bench<'d> {
     /// A bench for a right package.
     pub fn new(
-        subject: Subject,
+        mut subject: Subject,
         device: &'d Device,
         exec: ExecOptions,
         options: Options,
         cases: Vec<Case>,
     ) -> Self {
+        // A changed package is one that was sealed after the change.
+        unseal(&mut subject.function.package);
+        subject.units.iter_mut().for_each(|it| unseal(&mut it.package));
+        let variants = subject.variants.iter_mut();
+        variants.for_each(|it| unseal(&mut it.unit.package));
         let package = &subject.function.package;
         let names = package.manifest.kernels.keys();
         let parsed = names.filter_map(|name| {
@@ -275,6 +280,10 @@ impl<'d> Bench<'d> {
             byte: u32::try_from(extent.bytes.next_multiple_of(256) + 256).ok()?,
         })
     }
+}
+
+fn unseal(package: &mut Package) {
+    package.manifest.hashes.clear();
 }
 
 fn judged(fate: Fate, stages: BTreeMap<String, f64>, start: Instant) -> Judged {
