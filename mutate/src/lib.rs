@@ -10,6 +10,8 @@
 
 mod bench;
 pub mod corpus;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod host;
 mod instance;
 pub mod kernel;

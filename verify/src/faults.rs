@@ -12,8 +12,6 @@ pub enum Fault {
     NanPasses,
     /// The last row of an output is not compared.
     LastRowSkipped,
-    /// No outputs count as right outputs.
-    EmptyOutputAccepted,
     /// A verdict of another driver is enough to be timed.
     VerdictReused,
     /// The outputs of timed runs are not compared.

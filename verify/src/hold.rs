@@ -9,7 +9,7 @@ use kforge_oracle::{
 use kforge_runtime::HostTensor;
 
 use crate::{
-    Fault, Options, faulty,
+    Options, faulty,
     large::Large,
     refusal::Refusal,
     verdict::{self, Reason},
@@ -68,9 +68,6 @@ impl<'p> Expected<'p> {
         options: &Options,
     ) -> Result<Vec<Held>, Refusal> {
         let faults = options.faults;
-        if outputs.is_empty() && faults.has(Fault::EmptyOutputAccepted) {
-            return Ok(Vec::new());
-        }
         if outputs.len() != self.program.outputs.len() {
             return Err(Refusal::failed(format!(
                 "the package has {} outputs, the program {}",

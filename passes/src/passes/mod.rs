@@ -10,6 +10,7 @@ mod fuse_attention;
 mod fuse_matmul_activation;
 mod fuse_mlp_block;
 mod keep_reference;
+mod mutate;
 mod name_ops;
 mod serialize;
 mod tile_attention;
@@ -39,3 +40,6 @@ pub static PASSES: &[PassDef] = &[
     serialize::PASS,
     verify::PASS,
 ];
+
+/// Passes that make mistakes on purpose; only mutation runs have them.
+pub static MUTATION_PASSES: &[PassDef] = &[mutate::PASS];
