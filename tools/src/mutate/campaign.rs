@@ -7,7 +7,7 @@ use std::{
 };
 
 use kforge_mutate::{
-    Corpus, Fate, Instance, Place, Purpose,
+    Corpus, Fate, Instance, Judged, Place, Purpose,
     corpus::{self, About, Kept},
 };
 use kforge_oracle::Level;
@@ -19,8 +19,9 @@ use kforge_runtime::{
 use kforge_verify::{Case, Failure};
 
 use super::{
-    plan,
+    ir,
     job::{Answer, Ask, Job},
+    plan,
     pool::Pool,
     record::Record,
     report::Report,
@@ -128,7 +129,6 @@ pub(super) struct Campaign<'a> {
 /// A program as a candidate.
 pub(super) struct Prepared {
     pub name: String,
-    #[allow(dead_code)]
     pub source: Source,
     pub problem: Problem,
     pub plan: Plan,
@@ -147,6 +147,7 @@ pub fn run(
 ) -> Result<Report, MutateError> {
     let start = Instant::now();
     known_kinds(settings)?;
+    register();
     let choice: DeviceChoice = settings.device.parse()?;
     let device = Device::open(choice)?.description().clone();
     let folder = tempfile::tempdir().map_err(|source| MutateError::Io {
@@ -163,6 +164,8 @@ pub fn run(
         records: Vec::new(),
         seen,
     };
+    #[cfg(feature = "faults")]
+    campaign.of_verifier()?;
     for (name, source) in sources {
         campaign.program(name, source)?;
     }
@@ -175,10 +178,19 @@ pub fn run(
     ))
 }
 
+/// The passes of a plan, and the one that makes mistakes.
+fn register() {
+    static REGISTERED: std::sync::Once = std::sync::Once::new();
+    REGISTERED.call_once(kforge_passes::register_mutations);
+}
+
 /// Every kind of every place.
 pub fn all_kinds() -> Vec<kforge_mutate::Kind> {
     let plans = plan::OPERATORS.iter().map(|it| it.kind);
-    plans.chain(kforge_mutate::kinds()).collect()
+    let all = plans.chain(ir::kinds()).chain(kforge_mutate::kinds());
+    #[cfg(feature = "faults")]
+    let all = all.chain(super::verifier::kinds());
+    all.collect()
 }
 
 fn known_kinds(settings: &Settings) -> Result<(), MutateError> {
@@ -215,6 +227,7 @@ impl Campaign<'_> {
         }
         let prepared = self.prepare(name, source)?;
         self.of_plan(&prepared);
+        self.of_ir(&prepared)?;
         self.of_package(&prepared)
     }
 
@@ -226,20 +239,14 @@ impl Campaign<'_> {
         for operator in wanted.collect::<Vec<_>>() {
             let texts = plan::texts(operator, &prepared.plan).into_iter();
             for (at, text) in texts.enumerate().take(self.settings.limit) {
-                let record = Record {
-                    program: prepared.name.clone(),
-                    target: target_name(self.target()).into(),
-                    instance: Instance {
-                        place: Place::Plan,
-                        kind: operator.kind.name.into(),
-                        kernel: None,
-                        at,
-                    },
-                    purpose: operator.kind.purpose,
-                    judged: plan::judge(&text, &prepared.problem),
+                let instance = Instance {
+                    place: Place::Plan,
+                    kind: operator.kind.name.into(),
+                    kernel: None,
+                    at,
                 };
-                (self.seen)(&record);
-                self.records.push(record);
+                let judged = plan::judge(&text, &prepared.problem);
+                self.record_of(&prepared.name, operator.kind.purpose, instance, judged);
             }
         }
     }
@@ -279,7 +286,7 @@ impl Campaign<'_> {
             cases,
         };
         let job = self.job(&prepared, prepared.folder.clone(), Ask::Unchanged);
-        match self.one(&prepared, job)? {
+        match self.one(&prepared.name, job)? {
             Answer::Judged { judged, .. } => match judged.fate {
                 Fate::Refused(kill) => Err(refused(Refusal::new(&kill.reason, kill.detail))),
                 _ => Ok(prepared),
@@ -291,7 +298,7 @@ impl Campaign<'_> {
     /// Mutants of kernels and of launches.
     fn of_package(&mut self, prepared: &Prepared) -> Result<(), MutateError> {
         let job = self.job(prepared, prepared.folder.clone(), Ask::List);
-        let mut instances = match self.one(prepared, job)? {
+        let mut instances = match self.one(&prepared.name, job)? {
             Answer::Instances(instances) => instances,
             other => return Err(unexpected(prepared, &other)),
         };
@@ -333,7 +340,7 @@ impl Campaign<'_> {
     }
 
     /// Asks one thing that must be answered.
-    fn one(&self, prepared: &Prepared, job: Job) -> Result<Answer, MutateError> {
+    pub(super) fn one(&self, program: &str, job: Job) -> Result<Answer, MutateError> {
         let mut found = None;
         // What is right may take its time.
         let pool = Pool {
@@ -346,7 +353,7 @@ impl Campaign<'_> {
         };
         pool.ask_all(&[job], None, &mut |_, answer| found = Some(answer));
         found.ok_or_else(|| MutateError::Child {
-            program: prepared.name.clone(),
+            program: program.to_owned(),
             why: "no answer".into(),
         })
     }
@@ -361,13 +368,8 @@ impl Campaign<'_> {
         let mut failed = None;
         let mut answers: BTreeMap<usize, (Record, Option<Failure>)> = BTreeMap::new();
         let target = target_name(self.target()).to_owned();
+        let pool = self.pool();
         let seen = &mut *self.seen;
-        let pool = Pool {
-            runner: self.settings.runner.clone(),
-            device: self.settings.device.clone(),
-            workers: self.settings.workers,
-            deadline: self.settings.deadline,
-        };
         pool.ask_all(&jobs, self.end, &mut |number, answer| match answer {
             Answer::Judged { judged, failure } => {
                 let (purpose, instance) = asked[number].clone();
@@ -387,6 +389,45 @@ impl Campaign<'_> {
             self.add(prepared, record, failure.as_ref());
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Keeps what became of a mutant, with the case that refused it.
+    pub(super) fn record(
+        &mut self,
+        prepared: &Prepared,
+        purpose: Purpose,
+        instance: Instance,
+        judged: Judged,
+        failure: Option<&Failure>,
+    ) {
+        let record = Record {
+            program: prepared.name.clone(),
+            target: target_name(self.target()).into(),
+            instance,
+            purpose,
+            judged,
+        };
+        (self.seen)(&record);
+        self.add(prepared, record, failure);
+    }
+
+    /// Keeps what became of a mutant of which no case is kept.
+    pub(super) fn record_of(
+        &mut self,
+        program: &str,
+        purpose: Purpose,
+        instance: Instance,
+        judged: Judged,
+    ) {
+        let record = Record {
+            program: program.to_owned(),
+            target: target_name(self.target()).into(),
+            instance,
+            purpose,
+            judged,
+        };
+        (self.seen)(&record);
+        self.records.push(record);
     }
 
     /// Keeps a record, and its case where it is a mistake that was refused.

@@ -39,6 +39,11 @@ fn answer<'d>(
     references: &References,
     bench: &mut Option<(PathBuf, Bench<'d>)>,
 ) -> Answer {
+    #[cfg(feature = "faults")]
+    if matches!(job.ask, Ask::Faults) {
+        let options = options(job, references);
+        return Answer::Faults(kforge_mutate::faults::judge_all(device, &options));
+    }
     let known = bench.as_ref().is_some_and(|(folder, _)| *folder == job.folder);
     if !known {
         *bench = match self::bench(job, device, references) {
@@ -60,7 +65,7 @@ fn answer<'d>(
             Answer::Judged { judged, failure }
         }
         #[cfg(feature = "faults")]
-        Ask::Faults => Answer::Faults(bench.faults()),
+        Ask::Faults => Answer::Failed("faults need no candidate".into()),
     }
 }
 
@@ -74,13 +79,17 @@ fn bench<'d>(
         allow_native_code: job.native,
         ..ExecOptions::default()
     };
-    let options = Options {
+    let options = options(job, references);
+    Ok(Bench::new(subject, device, exec, options, job.cases.clone()))
+}
+
+fn options(job: &Job, references: &References) -> Options {
+    Options {
         seed: job.seed,
         timeout_ms: job.timeout_ms,
         references: references.clone(),
         ..Options::default()
-    };
-    Ok(Bench::new(subject, device, exec, options, job.cases.clone()))
+    }
 }
 
 fn subject(folder: &Path) -> Result<kforge_verify::Subject, String> {

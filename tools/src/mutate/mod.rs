@@ -6,6 +6,8 @@
 #[cfg(feature = "mlir")]
 mod campaign;
 mod child;
+#[cfg(feature = "mlir")]
+mod ir;
 mod job;
 #[cfg(feature = "mlir")]
 mod plan;
@@ -19,6 +21,8 @@ mod record;
 mod report;
 #[cfg(feature = "mlir")]
 mod sample;
+#[cfg(all(feature = "mlir", feature = "faults"))]
+mod verifier;
 
 #[cfg(feature = "mlir")]
 pub use campaign::{MutateError, Settings, all_kinds, run};
