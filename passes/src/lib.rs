@@ -18,7 +18,8 @@ pub fn register() {
     kforge_dialect::pass::register(passes::PASSES, pipelines::PIPELINES);
 }
 
-/// Registers the pass that makes mistakes on purpose, once per process.
-pub fn register_mutations() {
-    kforge_dialect::pass::register(passes::MUTATION_PASSES, &[]);
+/// The same, with the pass that makes mistakes on purpose. The first registration in a
+/// process is the one that holds.
+pub fn register_with_mutations() {
+    kforge_dialect::pass::register(passes::WITH_MUTATIONS, pipelines::PIPELINES);
 }

@@ -22,7 +22,7 @@ pub enum Fault {
     BoundTimes1000,
     /// Bounds are a thousandth.
     BoundByAMillion,
-    /// Nothing is prefilled.
+    /// Both runs have the same behind their inputs.
     PoisonOff,
     /// Changed guards are ignored.
     GuardsIgnored,

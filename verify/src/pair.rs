@@ -86,7 +86,9 @@ impl Pair {
             "after runs with other inputs from what the same inputs led to before",
             "when a run is repeated at once",
         ] {
-            let again = run(&mut self.first, bound, Poison::Nan, self.timeout_ms)?;
+            let guarded = !self.faults.has(Fault::GuardsIgnored);
+            let poison = Some(Poison::Nan);
+            let (again, _) = timed(&mut self.first, bound, poison, guarded, self.timeout_ms)?;
             same(outputs, &again, how)?;
         }
         Ok(())

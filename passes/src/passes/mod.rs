@@ -21,9 +21,10 @@ mod verify;
 pub use attach_device::OPTIONS as DEVICE_OPTIONS;
 use kforge_dialect::pass::PassDef;
 
-/// Every pass, in the order a full pipeline uses them.
+/// Every pass, in the order a full pipeline uses them, and the one that makes mistakes on
+/// purpose, which only mutation runs register.
 #[rustfmt::skip]
-pub static PASSES: &[PassDef] = &[
+const ALL: &[PassDef] = &[
     keep_reference::PASS,
     attach_device::PASS,
     name_ops::PASS,
@@ -39,7 +40,11 @@ pub static PASSES: &[PassDef] = &[
     convert_kforge_to_cpu::PASS,
     serialize::PASS,
     verify::PASS,
+    mutate::PASS,
 ];
 
-/// Passes that make mistakes on purpose; only mutation runs have them.
-pub static MUTATION_PASSES: &[PassDef] = &[mutate::PASS];
+/// Every pass of pipelines and plans.
+pub static PASSES: &[PassDef] = ALL.split_at(ALL.len() - 1).0;
+
+/// The same, and `kforge-mutate`.
+pub static WITH_MUTATIONS: &[PassDef] = ALL;

@@ -147,7 +147,7 @@ pub fn run(
 ) -> Result<Report, MutateError> {
     let start = Instant::now();
     known_kinds(settings)?;
-    register();
+    kforge_passes::register_with_mutations();
     let choice: DeviceChoice = settings.device.parse()?;
     let device = Device::open(choice)?.description().clone();
     let folder = tempfile::tempdir().map_err(|source| MutateError::Io {
@@ -176,12 +176,6 @@ pub fn run(
         campaign.records,
         start.elapsed(),
     ))
-}
-
-/// The passes of a plan, and the one that makes mistakes.
-fn register() {
-    static REGISTERED: std::sync::Once = std::sync::Once::new();
-    REGISTERED.call_once(kforge_passes::register_mutations);
 }
 
 /// Every kind of every place.
