@@ -18,6 +18,7 @@ use crate::{
     instance::{self, Instance, host_operator, kernel_operator},
     kernel::{Edit, Kernel, Watched, watch},
     kind::Place,
+    observe::{Observed, observe},
     outcome::{Fate, Judged, Kill, stage_errors},
 };
 
@@ -70,6 +71,11 @@ impl<'d> Bench<'d> {
         }
     }
 
+    /// What it judges.
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
     /// Every instance of every kind that is made of a package.
     pub fn instances(&self) -> Vec<Instance> {
         let kernels = self.kernels.iter();
@@ -99,7 +105,7 @@ impl<'d> Bench<'d> {
         let failure = verdict.failures.first().cloned();
         let fate = failure
             .as_ref()
-            .map_or(Fate::Accepted, |it| Fate::Refused(Kill::of(it)));
+            .map_or(Fate::ACCEPTED, |it| Fate::Refused(Kill::of(it)));
         (judged(fate, stages, start), failure)
     }
 
@@ -120,7 +126,7 @@ impl<'d> Bench<'d> {
             let fate = Fate::Refused(Kill::of(failure));
             return (judged(fate, stages, start), Some(failure.clone()));
         }
-        let (fate, failure) = self.survivor(instance);
+        let (fate, failure) = self.survivor(instance, &subject);
         (judged(fate, stages, start), failure)
     }
 
@@ -192,9 +198,9 @@ impl<'d> Bench<'d> {
     }
 
     /// What becomes of a mutant that the gate accepts at its own shape.
-    fn survivor(&self, instance: &Instance) -> (Fate, Option<Failure>) {
+    fn survivor(&self, instance: &Instance, mutant: &Subject) -> (Fate, Option<Failure>) {
         if self.is_control(instance) {
-            return (Fate::Accepted, None);
+            return (Fate::ACCEPTED, None);
         }
         if instance.place == Place::Kernel {
             if let Some(failure) = self.at_other_shapes(instance) {
@@ -213,7 +219,39 @@ impl<'d> Bench<'d> {
             let rule = "masked-workgroup".into();
             return (Fate::Equivalent { rule, argument }, None);
         }
-        (Fate::Accepted, None)
+        let orders_memory = instance.kind.starts_with("barrier_");
+        (self.observed(mutant, orders_memory), None)
+    }
+
+    /// What a survivor is, as far as can be observed.
+    fn observed(&self, mutant: &Subject, orders_memory: bool) -> Fate {
+        let (unchanged, device) = (&self.subject, self.device);
+        let accepted = |note: String| Fate::Accepted { note: Some(note) };
+        match observe(unchanged, mutant, device, &self.exec, &self.options) {
+            Ok(Observed::Same) if orders_memory => accepted(
+                "its order of memory differs, which no run on this device shows".into(),
+            ),
+            Ok(Observed::Same) => Fate::Equivalent {
+                rule: "bit-identical".into(),
+                argument: "reviewed rule: every access stays inside its buffer or array, shown \
+                           by a wired kernel for all invocations, and no bit of an output \
+                           differs from the unchanged kernel's on 40 draws: normal numbers, \
+                           exponents from -20 to 17, and the gate's cases"
+                    .into(),
+            },
+            Ok(Observed::OutOfBounds(kernel)) => {
+                accepted(format!("kernel '{kernel}' leaves its buffers or arrays"))
+            }
+            Ok(Observed::Differs(draw)) => {
+                accepted(format!("its outputs differ on {draw}, within the bound"))
+            }
+            Err(why) => accepted(format!("not compared: {why}")),
+        }
+    }
+
+    /// What becomes of a package of the same function that the gate accepts.
+    pub fn judge_survivor(&self, mutant: &Subject, kind: &str) -> Fate {
+        self.observed(mutant, kind.starts_with("barrier_"))
     }
 
     /// The first refusal of the same mistake at other shapes.

@@ -176,7 +176,7 @@ fn judge(sentinel: &Sentinel, device: &Device, options: &Options) -> Fate {
             };
             Fate::Refused(Kill::plain("Sentinel", detail))
         }
-        Ok(_) => Fate::Accepted,
+        Ok(_) => Fate::ACCEPTED,
         Err(why) => not_built(why),
     }
 }

@@ -16,6 +16,7 @@ pub mod host;
 mod instance;
 pub mod kernel;
 mod kind;
+mod observe;
 mod outcome;
 
 pub use bench::Bench;

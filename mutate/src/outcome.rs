@@ -13,7 +13,11 @@ pub enum Fate {
     /// It was refused.
     Refused(Kill),
     /// It was accepted.
-    Accepted,
+    Accepted {
+        /// What is known of why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     /// It was accepted, and it is no other function: the argument.
     Equivalent {
         /// The rule, in one word.
@@ -63,6 +67,11 @@ pub struct Judged {
     pub stages: BTreeMap<String, f64>,
     /// Milliseconds that it took.
     pub ms: u64,
+}
+
+impl Fate {
+    /// Accepted, as a control must be.
+    pub const ACCEPTED: Self = Self::Accepted { note: None };
 }
 
 impl Kill {

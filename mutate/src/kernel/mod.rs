@@ -3,12 +3,14 @@
 //! Names of expressions are dropped on reading, so that a kernel and its mutant are
 //! written the same way and their texts differ only where the kernels do.
 
+mod bounds;
 mod edit;
 mod operands;
 mod operators;
 mod rebuild;
 mod tripwire;
 
+pub use bounds::watch_bounds;
 pub use edit::Edit;
 pub use operators::{OPERATORS, Operator};
 pub use tripwire::{Watched, watch};

@@ -204,7 +204,7 @@ fn stores_to(
 }
 
 /// A store behind the data of the buffer.
-fn alarm(module: &mut Module, place: Watched) -> Option<Block> {
+pub(super) fn alarm(module: &mut Module, place: Watched) -> Option<Block> {
     let (variable, ty) = module.global_variables.iter().find_map(|(handle, variable)| {
         let own = variable.binding.as_ref()?.binding == place.binding;
         own.then_some((handle, variable.ty))
@@ -226,7 +226,7 @@ fn alarm(module: &mut Module, place: Watched) -> Option<Block> {
 }
 
 /// Puts the alarm behind where `differs` is computed; whether there is such a place.
-fn wire(block: &mut Block, differs: Handle<Expression>, alarm: &Block) -> bool {
+pub(super) fn wire(block: &mut Block, differs: Handle<Expression>, alarm: &Block) -> bool {
     let here = block.iter().position(|statement| match statement {
         Statement::Emit(range) => range.index_range().contains(&(differs.index() as u32)),
         _ => false,

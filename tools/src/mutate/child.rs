@@ -60,6 +60,11 @@ fn answer<'d>(
             let (judged, failure) = bench.judge_unchanged();
             Answer::Judged { judged, failure }
         }
+        Ask::Changed {
+            folder,
+            kind,
+            control,
+        } => changed(job, bench, folder, kind, *control, device, references),
         Ask::Mutant(instance) => {
             let (judged, failure) = bench.judge(instance);
             Answer::Judged { judged, failure }
@@ -67,6 +72,32 @@ fn answer<'d>(
         #[cfg(feature = "faults")]
         Ask::Faults => Answer::Failed("faults need no candidate".into()),
     }
+}
+
+/// A candidate that a mistake was put into, beside the right one.
+fn changed<'d>(
+    job: &Job,
+    right: &Bench<'d>,
+    folder: &Path,
+    kind: &str,
+    control: bool,
+    device: &'d Device,
+    references: &References,
+) -> Answer {
+    let own = Job {
+        folder: folder.to_path_buf(),
+        ..job.clone()
+    };
+    let mutant = match bench(&own, device, references) {
+        Ok(mutant) => mutant,
+        Err(why) => return Answer::Failed(why),
+    };
+    let (mut judged, failure) = mutant.judge_unchanged();
+    let accepted = matches!(judged.fate, kforge_mutate::Fate::Accepted { .. });
+    if accepted && !control {
+        judged.fate = right.judge_survivor(mutant.subject(), kind);
+    }
+    Answer::Judged { judged, failure }
 }
 
 fn bench<'d>(

@@ -77,7 +77,12 @@ impl Campaign<'_> {
                 let start = std::time::Instant::now();
                 match make(prepared, &stage, &instance, &base, &place) {
                     Made::Folder(place) => {
-                        jobs.push(self.job(prepared, place, Ask::Unchanged));
+                        let ask = Ask::Changed {
+                            folder: place,
+                            kind: instance.kind.clone(),
+                            control: purpose == Purpose::Control,
+                        };
+                        jobs.push(self.job(prepared, prepared.folder.clone(), ask));
                         asked.push((purpose, instance));
                     }
                     Made::Fate(fate) => {
@@ -202,7 +207,7 @@ fn make(
     let mut package = compiled.serialized.package;
     if same(&package, base) {
         return Made::Fate(match purpose(instance) {
-            Purpose::Control => Fate::Accepted,
+            Purpose::Control => Fate::ACCEPTED,
             Purpose::Mutant => Fate::Equivalent {
                 rule: "canonical-form".into(),
                 argument: "canonicalised, the mutant is the kernel that was there".into(),

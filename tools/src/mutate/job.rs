@@ -32,6 +32,15 @@ pub(super) enum Ask {
     List,
     /// What the gate says of it as it is.
     Unchanged,
+    /// What the gate says of another candidate, which a mistake of this kind was put into.
+    Changed {
+        /// Its folder.
+        folder: PathBuf,
+        /// The kind.
+        kind: String,
+        /// Whether it must be accepted.
+        control: bool,
+    },
     /// What the gate says of one of its mutants.
     Mutant(Instance),
     /// Every fault of the gate on the known wrong and right packages made of it.

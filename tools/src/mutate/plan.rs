@@ -164,7 +164,7 @@ pub(super) fn judge(text: &str, problem: &Problem) -> Judged {
             .map(|violations| Violation::list(&violations)),
     };
     Judged {
-        fate: refused.map_or(Fate::Accepted, |why| Fate::Refused(Kill::validation(why))),
+        fate: refused.map_or(Fate::ACCEPTED, |why| Fate::Refused(Kill::validation(why))),
         stages: Default::default(),
         ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
     }

@@ -56,7 +56,7 @@ impl Totals {
                 (Purpose::Control, _) => &mut totals.controls_passed,
                 (Purpose::Mutant, Fate::Refused(_)) => &mut totals.killed,
                 (Purpose::Mutant, Fate::Equivalent { .. }) => &mut totals.equivalent,
-                (Purpose::Mutant, Fate::Accepted) => &mut totals.escaped,
+                (Purpose::Mutant, Fate::Accepted { .. }) => &mut totals.escaped,
             };
             *slot += 1;
         }
@@ -85,7 +85,7 @@ pub(super) fn matrix(records: &[Record]) -> BTreeMap<(String, String), BTreeMap<
         );
         let column = match &record.judged.fate {
             Fate::Refused(kill) => kill.reason.clone(),
-            Fate::Accepted => "escaped".into(),
+            Fate::Accepted { .. } => "escaped".into(),
             Fate::Equivalent { .. } => "equivalent".into(),
             Fate::NotBuilt { .. } => "not built".into(),
             Fate::NotApplied => continue,

@@ -125,7 +125,7 @@ impl Report {
     pub(super) fn wrong(&self) -> impl Iterator<Item = &Record> {
         self.records.iter().filter(|record| {
             let refused = matches!(record.judged.fate, Fate::Refused(_));
-            let accepted = record.judged.fate == Fate::Accepted;
+            let accepted = matches!(record.judged.fate, Fate::Accepted { .. });
             match record.purpose {
                 kforge_mutate::Purpose::Control => refused,
                 kforge_mutate::Purpose::Mutant => accepted,

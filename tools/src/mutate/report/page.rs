@@ -85,7 +85,8 @@ fn wrong(report: &Report) -> String {
         .map(|record| {
             let what = match &record.judged.fate {
                 Fate::Refused(kill) => format!("control refused: {}", kill.detail),
-                _ => "escaped".into(),
+                Fate::Accepted { note: Some(note) } => note.clone(),
+                _ => String::new(),
             };
             vec![
                 record.instance.place.name().into(),

@@ -47,9 +47,12 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         report.seconds, report.per_minute
     )?;
     for record in report.wrong() {
-        let what = match record.judged.fate {
-            Fate::Accepted => "escaped".to_owned(),
-            Fate::Refused(ref kill) => format!("refused ({}): {}", kill.reason, kill.detail),
+        let what = match &record.judged.fate {
+            Fate::Accepted { note } => match note {
+                Some(note) => format!("escaped ({note})"),
+                None => "escaped".to_owned(),
+            },
+            Fate::Refused(kill) => format!("refused ({}): {}", kill.reason, kill.detail),
             _ => continue,
         };
         let kernel = record.instance.kernel.as_deref().unwrap_or("-");
