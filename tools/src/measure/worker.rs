@@ -28,6 +28,8 @@ pub struct Settings {
     pub native: bool,
     /// Longest a candidate may take.
     pub deadline: Duration,
+    /// The regression corpus that the case of a refusal is added to; `None`: none.
+    pub corpus: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -38,6 +40,7 @@ impl Default for Settings {
             seed: 0,
             native: false,
             deadline: Duration::from_secs(120),
+            corpus: None,
         }
     }
 }
@@ -131,6 +134,10 @@ fn start(program: &Path, settings: &Settings) -> Result<Pipe, PipeError> {
     arguments.extend(["--time", &repeats, "--seed", &seed]);
     if settings.native {
         arguments.push("--allow-native-code");
+    }
+    let corpus = settings.corpus.as_ref().and_then(|path| path.to_str());
+    if let Some(corpus) = corpus {
+        arguments.extend(["--corpus", corpus]);
     }
     Pipe::start(program, &arguments)
 }

@@ -83,6 +83,9 @@ pub(super) struct Arguments {
     /// The child of --measure: folders on standard input, JSON on standard output
     #[arg(long, hide = true)]
     pub(super) measure_worker: bool,
+    /// The regression corpus to which --measure-worker adds what it refuses
+    #[arg(long, hide = true, value_name = "FILE")]
+    corpus: Option<PathBuf>,
     /// The child of kforge mutate-and-test, which judges mutants
     #[arg(long, hide = true)]
     pub(super) mutation_worker: bool,
@@ -132,6 +135,7 @@ impl Arguments {
             seed: self.seed,
             native: self.allow_native_code,
             deadline: Duration::from_secs(self.deadline),
+            corpus: self.corpus.clone(),
         }
     }
 

@@ -8,10 +8,10 @@ use std::{
 };
 
 use clap::builder::PossibleValuesParser;
-use kforge_mutate::{Place, corpus};
+use kforge_mutate::Place;
 use kforge_runtime::device::Target;
 
-use super::{Failure, device::DeviceArgument, workload::stem, write_file};
+use super::{Failure, device::DeviceArgument, kept::RegressionCorpus, workload::stem, write_file};
 use crate::{
     compile::Source,
     mutate::{self, MutateError, PROGRAMS, Record, Report, Settings},
@@ -64,12 +64,8 @@ pub(super) struct Arguments {
     /// Folder for the reports
     #[arg(short, long, value_name = "DIR", default_value = "reports")]
     output: PathBuf,
-    /// The regression corpus
-    #[arg(long, value_name = "FILE", default_value = corpus::DEFAULT)]
-    corpus: PathBuf,
-    /// Neither read nor write a regression corpus
-    #[arg(long, conflicts_with = "corpus")]
-    no_corpus: bool,
+    #[command(flatten)]
+    corpus: RegressionCorpus,
     /// List every kind and judge nothing
     #[arg(long)]
     list: bool,
@@ -131,7 +127,7 @@ impl Arguments {
             most: self.max_seconds.map(Duration::from_secs),
             deadline: Duration::from_secs(self.deadline),
             workers: self.jobs.map_or(default.workers, |jobs| jobs as usize),
-            corpus: (!self.no_corpus).then(|| self.corpus.clone()),
+            corpus: self.corpus.path(),
             runner: default.runner,
         }
     }
