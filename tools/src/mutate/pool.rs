@@ -78,7 +78,7 @@ impl Pool {
                 killed(&error, start.elapsed())
             });
             // After a missed deadline the device is still at work for the mutant.
-            if start.elapsed() >= self.deadline {
+            if start.elapsed() >= self.deadline && failed_to_run(&answer) {
                 child = None;
             }
             if send.send((number, answer)).is_err() {
@@ -100,6 +100,16 @@ impl Pool {
         let answer = child.ask(&line, self.deadline * WHOLE)?;
         serde_json::from_str(&answer)
             .map_err(|error| PipeError::Broken(format!("the answer is not readable: {error}")))
+    }
+}
+
+fn failed_to_run(answer: &Answer) -> bool {
+    match answer {
+        Answer::Judged { judged, .. } => match &judged.fate {
+            Fate::Refused(kill) => kill.check() == "Execution",
+            _ => false,
+        },
+        _ => false,
     }
 }
 
