@@ -51,7 +51,10 @@ impl<'d> Bench<'d> {
     ) -> Self {
         // A changed package is one that was sealed after the change.
         unseal(&mut subject.function.package);
-        subject.units.iter_mut().for_each(|it| unseal(&mut it.package));
+        subject
+            .units
+            .iter_mut()
+            .for_each(|it| unseal(&mut it.package));
         let variants = subject.variants.iter_mut();
         variants.for_each(|it| unseal(&mut it.unit.package));
         let package = &subject.function.package;
@@ -228,9 +231,9 @@ impl<'d> Bench<'d> {
         let (unchanged, device) = (&self.subject, self.device);
         let accepted = |note: String| Fate::Accepted { note: Some(note) };
         match observe(unchanged, mutant, device, &self.exec, &self.options) {
-            Ok(Observed::Same) if orders_memory => accepted(
-                "its order of memory differs, which no run on this device shows".into(),
-            ),
+            Ok(Observed::Same) if orders_memory => {
+                accepted("its order of memory differs, which no run on this device shows".into())
+            }
             Ok(Observed::Same) => Fate::Equivalent {
                 rule: "bit-identical".into(),
                 argument: "reviewed rule: every access stays inside its buffer or array, shown \

@@ -169,8 +169,8 @@ impl Corpus {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let value: serde_json::Value = serde_json::from_slice(bytes)
-            .map_err(|error| format!("is not readable: {error}"))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|error| format!("is not readable: {error}"))?;
         let schema = value.get("schema").and_then(serde_json::Value::as_u64);
         if schema != Some(u64::from(SCHEMA)) {
             let found = schema.map_or_else(|| "none".into(), |it| it.to_string());
@@ -221,7 +221,10 @@ impl Corpus {
     }
 
     /// Adds cases to the file at `path`; a sentence where an old file was set aside.
-    pub fn record(path: &Path, cases: impl IntoIterator<Item = Kept>) -> io::Result<Option<String>> {
+    pub fn record(
+        path: &Path,
+        cases: impl IntoIterator<Item = Kept>,
+    ) -> io::Result<Option<String>> {
         let mut cases = cases.into_iter().peekable();
         if cases.peek().is_none() {
             return Ok(None);
@@ -271,7 +274,10 @@ mod tests {
     fn a_case_is_kept_once_and_found_by_its_function() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reports/corpus.json");
-        assert_eq!(Corpus::record(&path, [kept("a", 0), kept("a", 0)]).unwrap(), None);
+        assert_eq!(
+            Corpus::record(&path, [kept("a", 0), kept("a", 0)]).unwrap(),
+            None
+        );
         Corpus::record(&path, [kept("b", 0), kept("b", 0), kept("b", 0)]).unwrap();
         let (corpus, warning) = Corpus::load(&path).unwrap();
         assert_eq!(warning, None);
@@ -298,7 +304,11 @@ mod tests {
     fn what_cannot_be_read_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("corpus.json");
-        for text in ["{", "{\"schema\": 2, \"cases\": []}", "{\"schema\": 1, \"other\": 1}"] {
+        for text in [
+            "{",
+            "{\"schema\": 2, \"cases\": []}",
+            "{\"schema\": 1, \"other\": 1}",
+        ] {
             fs::write(&path, text).unwrap();
             let (corpus, warning) = Corpus::load(&path).unwrap();
             assert!(corpus.cases.is_empty());

@@ -46,89 +46,194 @@ const fn wrong(
 
 /// Every fault of the gate.
 pub static SENTINELS: &[Sentinel] = &[
-    wrong("nan_passes", "NaN compares as equal", Fault::NanPasses, |device, options| {
-        let nan = "(b[i] - b[i]) / (a[i] - a[i])";
-        sum(device, options, "a[i] + b[i]", &format!("a[i] + b[i] + select(0.0, {nan}, i == 3u)"))
-    }),
-    wrong("last_row_skipped", "the last row is not compared", Fault::LastRowSkipped, |device, options| {
-        twice(device, options, "s[i] + s[i]", "s[i] + s[i] + 1.0")
-    }),
-    wrong("norm_only", "outputs are compared by one norm", Fault::NormOnly, |device, options| {
-        let one = "s[i] + s[i] + select(0.0, 0.001 * s[i], i == 3u)";
-        twice(device, options, "s[i] + s[i]", one)
-    }),
-    wrong("bound_times_1000", "bounds are a thousand times as large", Fault::BoundTimes1000, |device, options| {
-        accepted(device, options, &norm("* scale;", "* scale * 1.0001;", 1e-5))
-    }),
+    wrong(
+        "nan_passes",
+        "NaN compares as equal",
+        Fault::NanPasses,
+        |device, options| {
+            let nan = "(b[i] - b[i]) / (a[i] - a[i])";
+            sum(
+                device,
+                options,
+                "a[i] + b[i]",
+                &format!("a[i] + b[i] + select(0.0, {nan}, i == 3u)"),
+            )
+        },
+    ),
+    wrong(
+        "last_row_skipped",
+        "the last row is not compared",
+        Fault::LastRowSkipped,
+        |device, options| twice(device, options, "s[i] + s[i]", "s[i] + s[i] + 1.0"),
+    ),
+    wrong(
+        "norm_only",
+        "outputs are compared by one norm",
+        Fault::NormOnly,
+        |device, options| {
+            let one = "s[i] + s[i] + select(0.0, 0.001 * s[i], i == 3u)";
+            twice(device, options, "s[i] + s[i]", one)
+        },
+    ),
+    wrong(
+        "bound_times_1000",
+        "bounds are a thousand times as large",
+        Fault::BoundTimes1000,
+        |device, options| {
+            accepted(
+                device,
+                options,
+                &norm("* scale;", "* scale * 1.0001;", 1e-5),
+            )
+        },
+    ),
     Sentinel {
         right: true,
-        ..wrong("bound_by_a_million", "bounds are too small by far", Fault::BoundByAMillion, |device, options| {
-            accepted(device, options, &package(SUM, TWICE))
-        })
+        ..wrong(
+            "bound_by_a_million",
+            "bounds are too small by far",
+            Fault::BoundByAMillion,
+            |device, options| accepted(device, options, &package(SUM, TWICE)),
+        )
     },
-    wrong("poison_off", "what lies behind the inputs is the same in both runs", Fault::PoisonOff, |device, options| {
-        let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u] > 1e29)";
-        sum(device, options, "a[i] + b[i]", padding)
-    }),
-    wrong("guards_ignored", "changed guards are ignored", Fault::GuardsIgnored, |device, options| {
-        sum(device, options, "s[i] = a[i] + b[i]", "s[i] = a[i] + b[i]; s[108] = 1.0")
-    }),
-    wrong("differences_ignored", "two runs need not agree", Fault::DifferencesIgnored, |device, options| {
-        let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u] > 1e29)";
-        sum(device, options, "a[i] + b[i]", padding)
-    }),
-    wrong("one_kind_of_values", "only the first kind of values is tried", Fault::OneKindOfValues, |device, options| {
-        let low = "a[i] + b[i] + select(0.0, 1e3, a[i] < -5e3)";
-        sum(device, options, "a[i] + b[i]", low)
-    }),
-    wrong("seed_fixed", "the seed does not reach the inputs", Fault::SeedFixed, special_case),
-    wrong("programs_ignored", "the reference is not compared with the kernels' programs", Fault::ProgramsIgnored, |device, options| {
-        accepted(device, options, &norm("", "", 1.01e-5))
-    }),
-    wrong("units_ignored", "stages are not run alone", Fault::UnitsIgnored, |device, options| {
-        accepted(device, options, &two_wrongs())
-    }),
-    wrong("one_shape", "other shapes are not tried", Fault::OneShape, |device, options| {
-        let right = package(SUM, TWICE);
-        let mut subject = Subject::of_package(&right, "main").map_err(|it| it.to_string())?;
-        let other = package(&SUM.replace("a[i] + b[i]", "a[i] - b[i]"), TWICE);
-        let other = Subject::of_package(&other, "main").map_err(|it| it.to_string())?;
-        subject.variants = other.units.into_iter().take(1).map(at_other_shape).collect();
-        Ok(verify(&subject, device, &ExecOptions::default(), options).passed)
-    }),
-    wrong("overwrites_ignored", "arguments may be overwritten", Fault::OverwritesIgnored, |device, options| {
-        let writes = SUM.replace("<storage, read> a", "<storage, read_write> a");
-        let mut package = package(&writes, TWICE);
-        if let Some(kernel) = package.manifest.kernels.get_mut("sum") {
-            kernel.bindings[0].access = Access::ReadWrite;
-        }
-        let mut subject = Subject::of_package(&package, "main").map_err(|it| it.to_string())?;
-        subject.units.clear();
-        Ok(verify(&subject, device, &ExecOptions::default(), options).passed)
-    }),
-    wrong("launch_failure_ignored", "a launch that fails is a success", Fault::LaunchFailureIgnored, |device, options| {
-        accepted(device, options, &package("fn broken(", TWICE))
-    }),
-    wrong("repeats_skipped", "the first inputs do not come back", Fault::RepeatsSkipped, |device, options| {
-        let subject = counter::subject(6)?;
-        Ok(verify(&subject, device, &ExecOptions::default(), options).passed)
-    }),
-    wrong("timed_runs_unchecked", "outputs of timed runs are not compared", Fault::TimedRunsUnchecked, |device, options| {
-        let (exec, subject) = (ExecOptions::default(), counter::subject(12)?);
-        let healthy = Options { faults: Faults::default(), ..options.clone() };
-        let verdict = verify(&subject, device, &exec, &healthy);
-        let timer = Timer::new(&subject, &verdict, device, &exec, options);
-        let mut timer = timer.map_err(|it| it.detail)?;
-        Ok(timer.time(Repeats::exactly(40)).is_ok())
-    }),
-    wrong("verdict_reused", "a verdict of another driver is enough", Fault::VerdictReused, |device, options| {
-        let (exec, right) = (ExecOptions::default(), package(SUM, TWICE));
-        let subject = Subject::of_package(&right, "main").map_err(|it| it.to_string())?;
-        let healthy = Options { faults: Faults::default(), ..options.clone() };
-        let mut verdict = verify(&subject, device, &exec, &healthy);
-        verdict.driver.push_str(" of another machine");
-        Ok(Timer::new(&subject, &verdict, device, &exec, options).is_ok())
-    }),
+    wrong(
+        "poison_off",
+        "what lies behind the inputs is the same in both runs",
+        Fault::PoisonOff,
+        |device, options| {
+            let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u] > 1e29)";
+            sum(device, options, "a[i] + b[i]", padding)
+        },
+    ),
+    wrong(
+        "guards_ignored",
+        "changed guards are ignored",
+        Fault::GuardsIgnored,
+        |device, options| {
+            sum(
+                device,
+                options,
+                "s[i] = a[i] + b[i]",
+                "s[i] = a[i] + b[i]; s[108] = 1.0",
+            )
+        },
+    ),
+    wrong(
+        "differences_ignored",
+        "two runs need not agree",
+        Fault::DifferencesIgnored,
+        |device, options| {
+            let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u] > 1e29)";
+            sum(device, options, "a[i] + b[i]", padding)
+        },
+    ),
+    wrong(
+        "one_kind_of_values",
+        "only the first kind of values is tried",
+        Fault::OneKindOfValues,
+        |device, options| {
+            let low = "a[i] + b[i] + select(0.0, 1e3, a[i] < -5e3)";
+            sum(device, options, "a[i] + b[i]", low)
+        },
+    ),
+    wrong(
+        "seed_fixed",
+        "the seed does not reach the inputs",
+        Fault::SeedFixed,
+        special_case,
+    ),
+    wrong(
+        "programs_ignored",
+        "the reference is not compared with the kernels' programs",
+        Fault::ProgramsIgnored,
+        |device, options| accepted(device, options, &norm("", "", 1.01e-5)),
+    ),
+    wrong(
+        "units_ignored",
+        "stages are not run alone",
+        Fault::UnitsIgnored,
+        |device, options| accepted(device, options, &two_wrongs()),
+    ),
+    wrong(
+        "one_shape",
+        "other shapes are not tried",
+        Fault::OneShape,
+        |device, options| {
+            let right = package(SUM, TWICE);
+            let mut subject = Subject::of_package(&right, "main").map_err(|it| it.to_string())?;
+            let other = package(&SUM.replace("a[i] + b[i]", "a[i] - b[i]"), TWICE);
+            let other = Subject::of_package(&other, "main").map_err(|it| it.to_string())?;
+            subject.variants = other
+                .units
+                .into_iter()
+                .take(1)
+                .map(at_other_shape)
+                .collect();
+            Ok(verify(&subject, device, &ExecOptions::default(), options).passed)
+        },
+    ),
+    wrong(
+        "overwrites_ignored",
+        "arguments may be overwritten",
+        Fault::OverwritesIgnored,
+        |device, options| {
+            let writes = SUM.replace("<storage, read> a", "<storage, read_write> a");
+            let mut package = package(&writes, TWICE);
+            if let Some(kernel) = package.manifest.kernels.get_mut("sum") {
+                kernel.bindings[0].access = Access::ReadWrite;
+            }
+            let mut subject = Subject::of_package(&package, "main").map_err(|it| it.to_string())?;
+            subject.units.clear();
+            Ok(verify(&subject, device, &ExecOptions::default(), options).passed)
+        },
+    ),
+    wrong(
+        "launch_failure_ignored",
+        "a launch that fails is a success",
+        Fault::LaunchFailureIgnored,
+        |device, options| accepted(device, options, &package("fn broken(", TWICE)),
+    ),
+    wrong(
+        "repeats_skipped",
+        "the first inputs do not come back",
+        Fault::RepeatsSkipped,
+        |device, options| {
+            let subject = counter::subject(6)?;
+            Ok(verify(&subject, device, &ExecOptions::default(), options).passed)
+        },
+    ),
+    wrong(
+        "timed_runs_unchecked",
+        "outputs of timed runs are not compared",
+        Fault::TimedRunsUnchecked,
+        |device, options| {
+            let (exec, subject) = (ExecOptions::default(), counter::subject(12)?);
+            let healthy = Options {
+                faults: Faults::default(),
+                ..options.clone()
+            };
+            let verdict = verify(&subject, device, &exec, &healthy);
+            let timer = Timer::new(&subject, &verdict, device, &exec, options);
+            let mut timer = timer.map_err(|it| it.detail)?;
+            Ok(timer.time(Repeats::exactly(40)).is_ok())
+        },
+    ),
+    wrong(
+        "verdict_reused",
+        "a verdict of another driver is enough",
+        Fault::VerdictReused,
+        |device, options| {
+            let (exec, right) = (ExecOptions::default(), package(SUM, TWICE));
+            let subject = Subject::of_package(&right, "main").map_err(|it| it.to_string())?;
+            let healthy = Options {
+                faults: Faults::default(),
+                ..options.clone()
+            };
+            let mut verdict = verify(&subject, device, &exec, &healthy);
+            verdict.driver.push_str(" of another machine");
+            Ok(Timer::new(&subject, &verdict, device, &exec, options).is_ok())
+        },
+    ),
 ];
 
 /// Every fault in turn; the gate without it must get the sentinel right.

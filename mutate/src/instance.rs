@@ -10,7 +10,9 @@ use crate::{
 };
 
 /// A kind at one place of a package.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Instance {
     /// Where.
@@ -45,7 +47,9 @@ pub(crate) fn host_operator(name: &str) -> Option<&'static host::Operator> {
 
 /// What the gate must do with a kind that is made of a package.
 pub fn purpose(name: &str) -> Option<Purpose> {
-    kinds().find(|kind| kind.name == name).map(|kind| kind.purpose)
+    kinds()
+        .find(|kind| kind.name == name)
+        .map(|kind| kind.purpose)
 }
 
 /// Every instance in one kernel.

@@ -15,6 +15,9 @@ fn every_fault_of_the_gate_is_shown() {
     let judged = faults::judge_all(&device, &Options::default());
     assert_eq!(judged.len(), faults::SENTINELS.len());
     for (fault, judged) in judged {
-        assert!(matches!(judged.fate, Fate::Refused(_)), "{fault}: {judged:?}");
+        assert!(
+            matches!(judged.fate, Fate::Refused(_)),
+            "{fault}: {judged:?}"
+        );
     }
 }

@@ -12,14 +12,19 @@ use kforge_mutate::{
 
 /// The kernels whose shader text is under review, one tiled and one with vectors.
 fn kernels() -> Vec<Kernel> {
-    ["tiled_matmul", "naive_matmul", "vector_add", "subgroup_reduction"]
-        .into_iter()
-        .map(|name| {
-            let root = env!("CARGO_MANIFEST_DIR");
-            let path = format!("{root}/../shaders/snapshots/{name}.wgsl");
-            Kernel::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
-        })
-        .collect()
+    [
+        "tiled_matmul",
+        "naive_matmul",
+        "vector_add",
+        "subgroup_reduction",
+    ]
+    .into_iter()
+    .map(|name| {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let path = format!("{root}/../shaders/snapshots/{name}.wgsl");
+        Kernel::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
+    })
+    .collect()
 }
 
 #[test]
@@ -52,7 +57,11 @@ fn every_mutant_differs_and_nearly_every_one_is_valid() {
         }
     }
     assert!(built > 300, "{built}");
-    assert!(refused.len() * 20 < built, "{} of {built}: {refused:?}", refused.len());
+    assert!(
+        refused.len() * 20 < built,
+        "{} of {built}: {refused:?}",
+        refused.len()
+    );
 }
 
 #[test]

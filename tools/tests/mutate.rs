@@ -90,10 +90,13 @@ fn a_mistake_that_comes_back_is_found_by_its_case() {
     };
     let reasons = || -> BTreeSet<String> {
         let report = report(&["layer_norm_plain"], &settings);
-        let kills = report.records.iter().filter_map(|record| match &record.judged.fate {
-            Fate::Refused(kill) => Some(kill.reason.clone()),
-            _ => None,
-        });
+        let kills = report
+            .records
+            .iter()
+            .filter_map(|record| match &record.judged.fate {
+                Fate::Refused(kill) => Some(kill.reason.clone()),
+                _ => None,
+            });
         kills.collect()
     };
     assert_eq!(reasons(), BTreeSet::from(["NumericMismatch".to_owned()]));

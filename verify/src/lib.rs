@@ -182,11 +182,7 @@ fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
     }
     let mut decided = false;
     for (values, salt) in options.value_cases() {
-        let inputs = match generate(
-            &subject.function.program,
-            values,
-            options.seed_of(salt),
-        ) {
+        let inputs = match generate(&subject.function.program, values, options.seed_of(salt)) {
             Ok(inputs) => inputs,
             Err(error) => {
                 verdict.refuse(

@@ -7,9 +7,7 @@
 use kforge_runtime::{Device, ExecOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Failure, Options, Runnable, Scope, Subject, Verdict, alone, device, verdict,
-};
+use crate::{Failure, Options, Runnable, Scope, Subject, Verdict, alone, device, verdict};
 
 /// One case: what was run on which inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

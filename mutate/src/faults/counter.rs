@@ -21,9 +21,7 @@ pub fn subject(runs: u32) -> Result<Subject, String> {
         )
         .replace(
             "{ s[i] = a[i] + b[i]; }",
-            &format!(
-                "{{ n[i] += 1.0; s[i] = a[i] + b[i] + select(0.0, 1.0, n[i] > {runs}.0); }}"
-            ),
+            &format!("{{ n[i] += 1.0; s[i] = a[i] + b[i] + select(0.0, 1.0, n[i] > {runs}.0); }}"),
         );
     let mut package = package(&counting, TWICE);
     let size = [Expr::from(100)];

@@ -76,7 +76,13 @@ pub fn package(sum: &str, twice: &str) -> Package {
         &mut package,
         &additions("main", &["arg0", "arg1"], &[(0, 1), (2, 2)]),
         vec![
-            unit("sum", 0, &[0, 1], 2, &additions("sum", &["a", "b"], &[(0, 1)])),
+            unit(
+                "sum",
+                0,
+                &[0, 1],
+                2,
+                &additions("sum", &["a", "b"], &[(0, 1)]),
+            ),
             unit("twice", 1, &[2], 3, &additions("twice", &["s"], &[(0, 0)])),
         ],
     );

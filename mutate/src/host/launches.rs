@@ -17,18 +17,29 @@ pub const OPERATORS: &[Operator] = &[
     mutant("workgroups_rounded_up", "one workgroup more", |subject| {
         counts(subject, |count| count.checked_add(1))
     }),
-    mutant("workgroups_exchanged", "workgroups of x and y are exchanged", |subject| {
-        let differ = subject
-            .steps()
-            .filter(|(_, step)| step.workgroups[0] != step.workgroups[1]);
-        differ
-            .map(|(index, _)| subject.on_step(index, |step| step.workgroups.swap(0, 1)))
-            .collect()
-    }),
+    mutant(
+        "workgroups_exchanged",
+        "workgroups of x and y are exchanged",
+        |subject| {
+            let differ = subject
+                .steps()
+                .filter(|(_, step)| step.workgroups[0] != step.workgroups[1]);
+            differ
+                .map(|(index, _)| subject.on_step(index, |step| step.workgroups.swap(0, 1)))
+                .collect()
+        },
+    ),
     mutant("launch_dropped", "a kernel is not launched", |subject| {
         let all = subject.steps().map(|(index, _)| index);
-        all.map(|at| edited(subject, at, |steps, at| drop(steps.remove(at)), units::without_step))
-            .collect()
+        all.map(|at| {
+            edited(
+                subject,
+                at,
+                |steps, at| drop(steps.remove(at)),
+                units::without_step,
+            )
+        })
+        .collect()
     }),
     control("launch_repeated", "a kernel is launched twice", |subject| {
         let pure = subject.steps().filter(|(_, step)| {
@@ -48,61 +59,81 @@ pub const OPERATORS: &[Operator] = &[
         };
         pure.map(again).collect()
     }),
-    mutant("launches_exchanged", "two launches are exchanged", |subject| {
-        let count = subject.steps().count();
-        let pairs = (1..count).map(|second| {
-            subject.on_entry(move |entry| entry.steps.swap(second - 1, second))
-        });
-        pairs.collect()
-    }),
-    mutant("kernel_of_other_launch", "the kernel of another launch is launched", |subject| {
-        let mut changes = Vec::new();
-        for (index, step) in subject.steps() {
-            let other = subject.steps().find(|(_, other)| {
-                other.kernel != step.kernel && other.args.len() == step.args.len()
-            });
-            if let Some((_, other)) = other {
-                let kernel = other.kernel.clone();
-                changes.push(subject.on_step(index, move |step| step.kernel.clone_from(&kernel)));
+    mutant(
+        "launches_exchanged",
+        "two launches are exchanged",
+        |subject| {
+            let count = subject.steps().count();
+            let pairs = (1..count)
+                .map(|second| subject.on_entry(move |entry| entry.steps.swap(second - 1, second)));
+            pairs.collect()
+        },
+    ),
+    mutant(
+        "kernel_of_other_launch",
+        "the kernel of another launch is launched",
+        |subject| {
+            let mut changes = Vec::new();
+            for (index, step) in subject.steps() {
+                let other = subject.steps().find(|(_, other)| {
+                    other.kernel != step.kernel && other.args.len() == step.args.len()
+                });
+                if let Some((_, other)) = other {
+                    let kernel = other.kernel.clone();
+                    changes
+                        .push(subject.on_step(index, move |step| step.kernel.clone_from(&kernel)));
+                }
             }
-        }
-        changes
-    }),
-    mutant("arguments_exchanged", "two arguments of a kernel are exchanged", |subject| {
-        pairs(subject, |step, a, b| step.args.swap(a, b))
-    }),
-    mutant("argument_repeated", "a kernel gets one argument twice", |subject| {
-        pairs(subject, |step, a, b| step.args[a] = step.args[b].clone())
-    }),
-    mutant("argument_offset", "an argument begins 256 bytes late", |subject| {
-        let mut changes = Vec::new();
-        for (index, step) in subject.steps() {
-            for argument in 0..step.args.len() {
-                changes.push(subject.on_step(index, move |step| {
-                    step.args[argument].byte_offset = Expr::Constant(256);
-                }));
+            changes
+        },
+    ),
+    mutant(
+        "arguments_exchanged",
+        "two arguments of a kernel are exchanged",
+        |subject| pairs(subject, |step, a, b| step.args.swap(a, b)),
+    ),
+    mutant(
+        "argument_repeated",
+        "a kernel gets one argument twice",
+        |subject| pairs(subject, |step, a, b| step.args[a] = step.args[b].clone()),
+    ),
+    mutant(
+        "argument_offset",
+        "an argument begins 256 bytes late",
+        |subject| {
+            let mut changes = Vec::new();
+            for (index, step) in subject.steps() {
+                for argument in 0..step.args.len() {
+                    changes.push(subject.on_step(index, move |step| {
+                        step.args[argument].byte_offset = Expr::Constant(256);
+                    }));
+                }
             }
-        }
-        changes
-    }),
-    mutant("immediate_changed", "a scalar argument is another", |subject| {
-        let mut changes = Vec::new();
-        for (index, step) in subject.steps() {
-            for scalar in 0..step.immediates.len() {
-                changes.push(subject.on_step(index, move |step| {
-                    let other = match &step.immediates[scalar] {
-                        Immediate::F32(Float(value)) => Immediate::from(value * 0.999),
-                        Immediate::Integer(Expr::Constant(value)) => {
-                            Immediate::Integer(Expr::Constant(value + 1))
-                        }
-                        unchanged => unchanged.clone(),
-                    };
-                    step.immediates[scalar] = other;
-                }));
+            changes
+        },
+    ),
+    mutant(
+        "immediate_changed",
+        "a scalar argument is another",
+        |subject| {
+            let mut changes = Vec::new();
+            for (index, step) in subject.steps() {
+                for scalar in 0..step.immediates.len() {
+                    changes.push(subject.on_step(index, move |step| {
+                        let other = match &step.immediates[scalar] {
+                            Immediate::F32(Float(value)) => Immediate::from(value * 0.999),
+                            Immediate::Integer(Expr::Constant(value)) => {
+                                Immediate::Integer(Expr::Constant(value + 1))
+                            }
+                            unchanged => unchanged.clone(),
+                        };
+                        step.immediates[scalar] = other;
+                    }));
+                }
             }
-        }
-        changes
-    }),
+            changes
+        },
+    ),
 ];
 
 /// Another count in every dimension that has one.

@@ -87,12 +87,17 @@ impl<'p> Subject<'p> {
         })
     }
 
-    /// A change of one launch.
+    /// A change of one launch. The units say what their launches now read and write: the
+    /// mistake is in the package, not between its parts.
     fn on_step(&self, index: usize, change: impl Fn(&mut Dispatch) + 'static) -> Change {
-        self.on_entry(move |entry| {
-            if let Some(Step::Dispatch(dispatch)) = entry.steps.get_mut(index) {
+        let name = self.entry.to_owned();
+        Box::new(move |package| {
+            let entry = package.manifest.entries.get_mut(&name);
+            let step = entry.and_then(|entry| entry.steps.get_mut(index));
+            if let Some(Step::Dispatch(dispatch)) = step {
                 change(dispatch);
             }
+            units::refresh(package, &name);
         })
     }
 }

@@ -6,59 +6,74 @@ use serde_json::{Value, json};
 use super::{Change, Operator, mutant, units};
 
 pub const OPERATORS: &[Operator] = &[
-    mutant("specification_changed", "a kernel's program has another attribute", |subject| {
-        let Ok(listed) = subject.package.units() else {
-            return Vec::new();
-        };
-        let mut changes: Vec<Change> = Vec::new();
-        for (unit, listed) in listed.iter().enumerate() {
-            let Some(program) = &listed.program else {
-                continue;
+    mutant(
+        "specification_changed",
+        "a kernel's program has another attribute",
+        |subject| {
+            let Ok(listed) = subject.package.units() else {
+                return Vec::new();
             };
-            for at in 0..attributes(program) {
-                changes.push(Box::new(move |package| {
-                    units::change(package, |units| {
-                        if let Some(program) = units.get_mut(unit).and_then(|it| it.program.as_mut())
-                        {
+            let mut changes: Vec<Change> = Vec::new();
+            for (unit, listed) in listed.iter().enumerate() {
+                let Some(program) = &listed.program else {
+                    continue;
+                };
+                for at in 0..attributes(program) {
+                    changes.push(Box::new(move |package| {
+                        units::change(package, |units| {
+                            if let Some(program) =
+                                units.get_mut(unit).and_then(|it| it.program.as_mut())
+                            {
+                                change_attribute(program, at);
+                            }
+                        });
+                    }));
+                }
+            }
+            changes
+        },
+    ),
+    mutant(
+        "reference_changed",
+        "the reference has another attribute",
+        |subject| {
+            let program = reference(subject.package, subject.entry);
+            let count = program.map_or(0, attributes);
+            (0..count)
+                .map(|at| {
+                    let entry = subject.entry.to_owned();
+                    let change: Change = Box::new(move |package| {
+                        if let Some(program) = reference_mut(package, &entry) {
                             change_attribute(program, at);
                         }
                     });
-                }));
-            }
-        }
-        changes
-    }),
-    mutant("reference_changed", "the reference has another attribute", |subject| {
-        let program = reference(subject.package, subject.entry);
-        let count = program.map_or(0, attributes);
-        (0..count)
-            .map(|at| {
-                let entry = subject.entry.to_owned();
-                let change: Change = Box::new(move |package| {
-                    if let Some(program) = reference_mut(package, &entry) {
-                        change_attribute(program, at);
-                    }
-                });
-                change
-            })
-            .collect()
-    }),
-    mutant("specification_missing", "a kernel does not say what it computes", |subject| {
-        let count = subject.package.units().map_or(0, |units| units.len());
-        (0..count)
-            .map(|unit| -> Change {
-                Box::new(move |package| {
-                    units::change(package, |units| units[unit].program = None);
+                    change
                 })
-            })
-            .collect()
-    }),
+                .collect()
+        },
+    ),
+    mutant(
+        "specification_missing",
+        "a kernel does not say what it computes",
+        |subject| {
+            let count = subject.package.units().map_or(0, |units| units.len());
+            (0..count)
+                .map(|unit| -> Change {
+                    Box::new(move |package| {
+                        units::change(package, |units| units[unit].program = None);
+                    })
+                })
+                .collect()
+        },
+    ),
     mutant("units_missing", "no stage is listed", |_| {
         vec![Box::new(|package| units::change(package, Vec::clear))]
     }),
-    mutant("reference_missing", "there is nothing to compare with", |_| {
-        vec![Box::new(|package| package.program = None)]
-    }),
+    mutant(
+        "reference_missing",
+        "there is nothing to compare with",
+        |_| vec![Box::new(|package| package.program = None)],
+    ),
 ];
 
 fn reference<'p>(package: &'p Package, entry: &str) -> Option<&'p Value> {

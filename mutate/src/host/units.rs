@@ -1,6 +1,9 @@
 //! Keeps the list of units in step with an entry's launches.
 
-use kforge_runtime::{Package, manifest::Unit};
+use kforge_runtime::{
+    Package,
+    manifest::{Access, Step, Unit},
+};
 use serde_json::Value;
 
 /// Changes the units of a package, as stored in its program.
@@ -38,4 +41,30 @@ pub fn with_step_again(units: &mut [Unit], entry: &str, at: usize) {
             unit.steps.end += 1;
         }
     }
+}
+
+/// What each unit of one launch reads and writes, as its launch now says.
+pub fn refresh(package: &mut Package, entry: &str) {
+    let manifest = package.manifest.clone();
+    let Some(entry_of) = manifest.entries.get(entry) else {
+        return;
+    };
+    change(package, |units| {
+        for unit in units.iter_mut().filter(|unit| unit.entry == entry) {
+            let [Step::Dispatch(step)] = entry_of.steps.get(unit.steps.clone()).unwrap_or(&[])
+            else {
+                continue;
+            };
+            let Some(kernel) = manifest.kernels.get(&step.kernel) else {
+                continue;
+            };
+            let used = |wanted: fn(Access) -> bool| {
+                let pairs = step.args.iter().zip(&kernel.bindings);
+                let wanted = pairs.filter(|(_, binding)| wanted(binding.access));
+                wanted.map(|(argument, _)| argument.buffer).collect()
+            };
+            unit.inputs = used(Access::reads);
+            unit.outputs = used(Access::writes);
+        }
+    });
 }

@@ -26,12 +26,13 @@ impl Edit {
         match self {
             Self::Module(change) => change(module),
             Self::Expression { target, make } => {
-                rebuild(function(module), &mut |builder, handle, expression| {
-                    match handle == *target {
+                rebuild(
+                    function(module),
+                    &mut |builder, handle, expression| match handle == *target {
                         true => make(builder, expression),
                         false => builder.add(expression),
-                    }
-                });
+                    },
+                );
             }
         }
     }

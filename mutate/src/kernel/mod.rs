@@ -112,6 +112,9 @@ impl Kernel {
     }
 
     fn is_integer(&self, handle: Handle<Expression>) -> bool {
-        matches!(self.scalar(handle), Some(ScalarKind::Sint | ScalarKind::Uint))
+        matches!(
+            self.scalar(handle),
+            Some(ScalarKind::Sint | ScalarKind::Uint)
+        )
     }
 }

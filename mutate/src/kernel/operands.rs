@@ -7,10 +7,7 @@
 use naga::{Block, Expression, Function, GatherMode, Handle, Statement};
 
 /// Calls `visit` for every operand of an expression.
-pub fn of_expression(
-    expression: &mut Expression,
-    visit: &mut dyn FnMut(&mut Handle<Expression>),
-) {
+pub fn of_expression(expression: &mut Expression, visit: &mut dyn FnMut(&mut Handle<Expression>)) {
     match expression {
         Expression::Compose { components, .. } => components.iter_mut().for_each(visit),
         Expression::Access { base, index } => {

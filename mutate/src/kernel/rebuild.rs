@@ -15,7 +15,9 @@ pub struct Builder<'f> {
 impl Builder<'_> {
     /// Appends an expression.
     pub fn add(&mut self, expression: Expression) -> Handle<Expression> {
-        self.function.expressions.append(expression, Span::UNDEFINED)
+        self.function
+            .expressions
+            .append(expression, Span::UNDEFINED)
     }
 }
 
@@ -85,11 +87,7 @@ fn emit(block: &mut Block, begins: &[u32], function: &Function) {
 }
 
 /// What an old range has become, without literals and the like, which are not emitted.
-fn parts(
-    range: &Range<Expression>,
-    begins: &[u32],
-    function: &Function,
-) -> Vec<Range<Expression>> {
+fn parts(range: &Range<Expression>, begins: &[u32], function: &Function) -> Vec<Range<Expression>> {
     let old = range.index_range();
     let end = begins.get(old.end as usize).copied();
     let new = begins[old.start as usize]..end.unwrap_or(function.expressions.len() as u32);

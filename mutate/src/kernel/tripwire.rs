@@ -26,11 +26,7 @@ pub struct Watched {
 
 /// The kernel with a wire at an edit; `None` where the edit is none of an index or a
 /// condition, or where the value may depend on data.
-pub fn watch(
-    kernel: &Kernel,
-    edit: &Edit,
-    place: Watched,
-) -> Result<Option<String>, KernelError> {
+pub fn watch(kernel: &Kernel, edit: &Edit, place: Watched) -> Result<Option<String>, KernelError> {
     let Edit::Expression { target, make } = edit else {
         return Ok(None);
     };
@@ -205,10 +201,13 @@ fn stores_to(
 
 /// A store behind the data of the buffer.
 pub(super) fn alarm(module: &mut Module, place: Watched) -> Option<Block> {
-    let (variable, ty) = module.global_variables.iter().find_map(|(handle, variable)| {
-        let own = variable.binding.as_ref()?.binding == place.binding;
-        own.then_some((handle, variable.ty))
-    })?;
+    let (variable, ty) = module
+        .global_variables
+        .iter()
+        .find_map(|(handle, variable)| {
+            let own = variable.binding.as_ref()?.binding == place.binding;
+            own.then_some((handle, variable.ty))
+        })?;
     let TypeInner::Array { base: element, .. } = module.types[ty].inner else {
         return None;
     };

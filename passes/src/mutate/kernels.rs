@@ -4,8 +4,8 @@ use kforge_dialect::ir;
 use melior::{
     Context,
     ir::{
-        Attribute, OperationRef, Type, Value, ValueLike,
-        attribute::IntegerAttribute, operation::OperationLike, r#type::IntegerType,
+        Attribute, OperationRef, Type, Value, ValueLike, attribute::IntegerAttribute,
+        operation::OperationLike, r#type::IntegerType,
     },
 };
 
@@ -24,84 +24,168 @@ const ULE: i64 = 7;
 const UGE: i64 = 9;
 
 pub static MUTATIONS: &[Mutation] = &[
-    mutant(KERNELS, "load_mask_dropped", "a masked value is used without its mask", |_, module| {
-        selects(module, 1)
-    }),
-    mutant(KERNELS, "load_mask_always", "every value is masked", |_, module| selects(module, 2)),
-    mutant(KERNELS, "predicate_off_by_one", "the bound itself is inside", |context, module| {
-        predicates(context, module, ULE)
-    }),
-    mutant(KERNELS, "predicate_negated", "what was inside is outside", |context, module| {
-        predicates(context, module, UGE)
-    }),
-    mutant(KERNELS, "index_clamp_dropped", "an index is not clamped", |_, module| {
-        let clamps = named(module, &["arith.minui"]).into_iter();
-        clamps
-            .filter_map(|op| Some(Edit::Result(op, New::Value(op.operand(0).ok()?))))
-            .collect()
-    }),
-    mutant(KERNELS, "heads_by_remainder", "a remainder where a quotient of indices belongs", |_, module| {
-        renamed(module, "arith.divui", "arith.remui")
-    }),
-    mutant(KERNELS, "lanes_by_quotient", "a quotient where a remainder of indices belongs", |_, module| {
-        renamed(module, "arith.remui", "arith.divui")
-    }),
-    mutant(KERNELS, "load_transposed", "two indices of a load are exchanged", |_, module| {
-        indices_exchanged(module, "memref.load", 1)
-    }),
-    mutant(KERNELS, "store_transposed", "two indices of a store are exchanged", |_, module| {
-        indices_exchanged(module, "memref.store", 2)
-    }),
-    mutant(KERNELS, "load_of_first", "the first element of a dimension for all", |_, module| {
-        indices(module, "memref.load", 1, |ty| New::Number(ty, 0.0))
-    }),
-    mutant(KERNELS, "load_of_next", "the next element of a dimension", |_, module| {
-        indices(module, "memref.load", 1, |ty| {
-            New::Op("arith.addi", vec![New::Old, New::Number(ty, 1.0)], ty)
-        })
-    }),
-    mutant(KERNELS, "bias_along_rows", "a vector is indexed by the row", |_, module| {
-        rows_for_columns(module)
-    }),
-    mutant(KERNELS, "argument_ignored", "zero for what is read from an argument", |_, module| {
-        loads(module, 0.0)
-    }),
-    mutant(KERNELS, "argument_one", "one for what is read from an argument", |_, module| {
-        loads(module, 1.0)
-    }),
-    mutant(KERNELS, "load_of_other_argument", "another argument of the same type is read", |_, module| {
-        let mut edits = Vec::new();
-        for op in named(module, &["memref.load"]) {
-            let Ok(own) = op.operand(0) else {
-                continue;
-            };
-            let other = named(module, &["memref.load"])
-                .into_iter()
-                .filter_map(|it| it.operand(0).ok())
-                .find(|it| *it != own && it.r#type() == own.r#type());
-            if let Some(other) = other {
-                edits.push(Edit::Operand(op, 0, New::Value(other)));
+    mutant(
+        KERNELS,
+        "load_mask_dropped",
+        "a masked value is used without its mask",
+        |_, module| selects(module, 1),
+    ),
+    mutant(
+        KERNELS,
+        "load_mask_always",
+        "every value is masked",
+        |_, module| selects(module, 2),
+    ),
+    mutant(
+        KERNELS,
+        "predicate_off_by_one",
+        "the bound itself is inside",
+        |context, module| predicates(context, module, ULE),
+    ),
+    mutant(
+        KERNELS,
+        "predicate_negated",
+        "what was inside is outside",
+        |context, module| predicates(context, module, UGE),
+    ),
+    mutant(
+        KERNELS,
+        "index_clamp_dropped",
+        "an index is not clamped",
+        |_, module| {
+            let clamps = named(module, &["arith.minui"]).into_iter();
+            clamps
+                .filter_map(|op| Some(Edit::Result(op, New::Value(op.operand(0).ok()?))))
+                .collect()
+        },
+    ),
+    mutant(
+        KERNELS,
+        "heads_by_remainder",
+        "a remainder where a quotient of indices belongs",
+        |_, module| renamed(module, "arith.divui", "arith.remui"),
+    ),
+    mutant(
+        KERNELS,
+        "lanes_by_quotient",
+        "a quotient where a remainder of indices belongs",
+        |_, module| renamed(module, "arith.remui", "arith.divui"),
+    ),
+    mutant(
+        KERNELS,
+        "load_transposed",
+        "two indices of a load are exchanged",
+        |_, module| indices_exchanged(module, "memref.load", 1),
+    ),
+    mutant(
+        KERNELS,
+        "store_transposed",
+        "two indices of a store are exchanged",
+        |_, module| indices_exchanged(module, "memref.store", 2),
+    ),
+    mutant(
+        KERNELS,
+        "load_of_first",
+        "the first element of a dimension for all",
+        |_, module| indices(module, "memref.load", 1, |ty| New::Number(ty, 0.0)),
+    ),
+    mutant(
+        KERNELS,
+        "load_of_next",
+        "the next element of a dimension",
+        |_, module| {
+            indices(module, "memref.load", 1, |ty| {
+                New::Op("arith.addi", vec![New::Old, New::Number(ty, 1.0)], ty)
+            })
+        },
+    ),
+    mutant(
+        KERNELS,
+        "bias_along_rows",
+        "a vector is indexed by the row",
+        |_, module| rows_for_columns(module),
+    ),
+    mutant(
+        KERNELS,
+        "argument_ignored",
+        "zero for what is read from an argument",
+        |_, module| loads(module, 0.0),
+    ),
+    mutant(
+        KERNELS,
+        "argument_one",
+        "one for what is read from an argument",
+        |_, module| loads(module, 1.0),
+    ),
+    mutant(
+        KERNELS,
+        "load_of_other_argument",
+        "another argument of the same type is read",
+        |_, module| {
+            let mut edits = Vec::new();
+            for op in named(module, &["memref.load"]) {
+                let Ok(own) = op.operand(0) else {
+                    continue;
+                };
+                let other = named(module, &["memref.load"])
+                    .into_iter()
+                    .filter_map(|it| it.operand(0).ok())
+                    .find(|it| *it != own && it.r#type() == own.r#type());
+                if let Some(other) = other {
+                    edits.push(Edit::Operand(op, 0, New::Value(other)));
+                }
             }
-        }
-        edits
-    }),
-    mutant(KERNELS, "result_left_out", "a store to memory is left out", |_, module| {
-        let all = named(module, &["memref.store"]).into_iter();
-        all.map(Edit::Erase).collect()
-    }),
-    mutant(KERNELS, "result_relu", "negative values are stored as 0", |_, module| {
-        stored(module, |ty| New::Op("arith.maximumf", vec![New::Old, New::Number(ty, 0.0)], ty))
-    }),
-    mutant(KERNELS, "result_clamped", "values are stored as 1e4 at most", |_, module| {
-        stored(module, |ty| New::Op("arith.minimumf", vec![New::Old, New::Number(ty, 1e4)], ty))
-    }),
-    mutant(KERNELS, "result_times_0999", "what is stored is 1 in 1000 too small", |_, module| {
-        stored(module, |ty| New::Op("arith.mulf", vec![New::Old, New::Number(ty, 0.999)], ty))
-    }),
-    control(KERNELS, "result_stored_twice", "a value is stored twice", |_, module| {
-        let all = named(module, &["memref.store"]).into_iter();
-        all.map(Edit::Repeat).collect()
-    }),
+            edits
+        },
+    ),
+    mutant(
+        KERNELS,
+        "result_left_out",
+        "a store to memory is left out",
+        |_, module| {
+            let all = named(module, &["memref.store"]).into_iter();
+            all.map(Edit::Erase).collect()
+        },
+    ),
+    mutant(
+        KERNELS,
+        "result_relu",
+        "negative values are stored as 0",
+        |_, module| {
+            stored(module, |ty| {
+                New::Op("arith.maximumf", vec![New::Old, New::Number(ty, 0.0)], ty)
+            })
+        },
+    ),
+    mutant(
+        KERNELS,
+        "result_clamped",
+        "values are stored as 1e4 at most",
+        |_, module| {
+            stored(module, |ty| {
+                New::Op("arith.minimumf", vec![New::Old, New::Number(ty, 1e4)], ty)
+            })
+        },
+    ),
+    mutant(
+        KERNELS,
+        "result_times_0999",
+        "what is stored is 1 in 1000 too small",
+        |_, module| {
+            stored(module, |ty| {
+                New::Op("arith.mulf", vec![New::Old, New::Number(ty, 0.999)], ty)
+            })
+        },
+    ),
+    control(
+        KERNELS,
+        "result_stored_twice",
+        "a value is stored twice",
+        |_, module| {
+            let all = named(module, &["memref.store"]).into_iter();
+            all.map(Edit::Repeat).collect()
+        },
+    ),
 ];
 
 /// Every op inside another one.

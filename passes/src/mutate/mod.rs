@@ -38,12 +38,7 @@ pub struct Mutation {
 /// One change per place where a kind applies, in program order.
 type Edits = for<'c, 'a> fn(&'c Context, OperationRef<'c, 'a>) -> Vec<Edit<'c, 'a>>;
 
-const fn mutant(
-    level: Level,
-    name: &'static str,
-    what: &'static str,
-    edits: Edits,
-) -> Mutation {
+const fn mutant(level: Level, name: &'static str, what: &'static str, edits: Edits) -> Mutation {
     Mutation {
         name,
         what,
@@ -53,12 +48,7 @@ const fn mutant(
     }
 }
 
-const fn control(
-    level: Level,
-    name: &'static str,
-    what: &'static str,
-    edits: Edits,
-) -> Mutation {
+const fn control(level: Level, name: &'static str, what: &'static str, edits: Edits) -> Mutation {
     Mutation {
         name,
         what,
@@ -105,7 +95,10 @@ impl Mutation {
         let edits = (self.edits)(context, module);
         let count = edits.len();
         let edit = edits.into_iter().nth(at).ok_or_else(|| {
-            format!("'{}' applies at {count} places of this module, place {at} is none", self.name)
+            format!(
+                "'{}' applies at {count} places of this module, place {at} is none",
+                self.name
+            )
         })?;
         edit.apply(context)
     }

@@ -52,13 +52,19 @@ fn run<'c, 'a>(
     pass: &PassRun,
 ) -> Result<(), Failed> {
     let fail = |message: String| {
-        diagnostics::error(module.location(), &format!("{}: {message}", pass.argument()));
+        diagnostics::error(
+            module.location(),
+            &format!("{}: {message}", pass.argument()),
+        );
         Failed
     };
     let kind = pass.text("kind");
     let mutation = mutate::find(&kind).ok_or_else(|| {
         let known: Vec<&str> = mutate::all().map(|it| it.name).collect();
-        fail(format!("kind is '{kind}', expected one of {}", known.join(", ")))
+        fail(format!(
+            "kind is '{kind}', expected one of {}",
+            known.join(", ")
+        ))
     })?;
     let at = pass.integer("at");
     let at = usize::try_from(at).map_err(|_| fail(format!("at is {at}, expected at least 0")))?;

@@ -16,10 +16,10 @@ mod pipe;
 mod result;
 mod worker;
 
-pub use candidate::{CandidateError, PACKAGE, list, write};
 pub(crate) use candidate::subject;
-pub(crate) use pipe::{Pipe, PipeError};
+pub use candidate::{CandidateError, PACKAGE, list, write};
 pub use command::{measure_all, work};
 pub use job::{Ask, Candidate};
+pub(crate) use pipe::{Pipe, PipeError};
 pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};
 pub use worker::{Settings, Worker};

@@ -31,9 +31,8 @@ pub struct Pipe {
 impl Pipe {
     /// Starts a program.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Self, PipeError> {
-        let failed = |error| {
-            PipeError::Broken(format!("cannot start '{}': {error}", program.display()))
-        };
+        let failed =
+            |error| PipeError::Broken(format!("cannot start '{}': {error}", program.display()));
         let mut command = Command::new(program);
         command.args(arguments);
         // Ctrl-C is for the parent, which lets the candidate at hand end.

@@ -12,10 +12,7 @@ use kforge_mutate::{
 };
 use kforge_oracle::Level;
 use kforge_planner::{Plan, Problem, heuristic, problem::of_module};
-use kforge_runtime::{
-    Device, DeviceChoice, DeviceDescription, DeviceError,
-    device::Target,
-};
+use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, device::Target};
 use kforge_verify::{Case, Failure};
 
 use super::{
@@ -197,10 +194,7 @@ fn known_kinds(settings: &Settings) -> Result<(), MutateError> {
     Ok(())
 }
 
-fn campaign_corpus(
-    settings: &Settings,
-    warn: &mut dyn FnMut(&str),
-) -> Result<Corpus, MutateError> {
+fn campaign_corpus(settings: &Settings, warn: &mut dyn FnMut(&str)) -> Result<Corpus, MutateError> {
     let Some(path) = &settings.corpus else {
         return Ok(Corpus::default());
     };

@@ -44,7 +44,9 @@ fn answer<'d>(
         let options = options(job, references);
         return Answer::Faults(kforge_mutate::faults::judge_all(device, &options));
     }
-    let known = bench.as_ref().is_some_and(|(folder, _)| *folder == job.folder);
+    let known = bench
+        .as_ref()
+        .is_some_and(|(folder, _)| *folder == job.folder);
     if !known {
         *bench = match self::bench(job, device, references) {
             Ok(made) => Some((job.folder.clone(), made)),
@@ -100,18 +102,20 @@ fn changed<'d>(
     Answer::Judged { judged, failure }
 }
 
-fn bench<'d>(
-    job: &Job,
-    device: &'d Device,
-    references: &References,
-) -> Result<Bench<'d>, String> {
+fn bench<'d>(job: &Job, device: &'d Device, references: &References) -> Result<Bench<'d>, String> {
     let subject = subject(&job.folder)?;
     let exec = ExecOptions {
         allow_native_code: job.native,
         ..ExecOptions::default()
     };
     let options = options(job, references);
-    Ok(Bench::new(subject, device, exec, options, job.cases.clone()))
+    Ok(Bench::new(
+        subject,
+        device,
+        exec,
+        options,
+        job.cases.clone(),
+    ))
 }
 
 fn options(job: &Job, references: &References) -> Options {

@@ -29,25 +29,35 @@ const fn mutant(
 
 /// Every kind of wrong plan. The first six are named by the project's requirements.
 pub(super) const OPERATORS: &[Operator] = &[
-    mutant("tile_k_zero", "a tile of no columns", |plan| flat(plan, "tile_k", json!(0))),
+    mutant("tile_k_zero", "a tile of no columns", |plan| {
+        flat(plan, "tile_k", json!(0))
+    }),
     mutant("vector_width_three", "vectors of three elements", |plan| {
         flat(plan, "vector_width", json!(3))
     }),
-    mutant("layernorm_epsilon_zero", "an epsilon that is not the program's", |plan| {
-        flat(plan, "layernorm_epsilon", json!(0.0))
-    }),
+    mutant(
+        "layernorm_epsilon_zero",
+        "an epsilon that is not the program's",
+        |plan| flat(plan, "layernorm_epsilon", json!(0.0)),
+    ),
     mutant("unknown_pass", "a pass that is none", |plan| {
         vec![json!({
             "target": plan["target"], "device": plan["device"],
             "pass_order": ["fuse_everything"], "knobs": {},
         })]
     }),
-    mutant("target_tpu", "a target that is none", |plan| vec![with(plan, "target", json!("tpu"))]),
-    mutant("tile_m_1024", "a tile that no workgroup's memory holds", |plan| {
-        flat(plan, "tile_m", json!(1024))
+    mutant("target_tpu", "a target that is none", |plan| {
+        vec![with(plan, "target", json!("tpu"))]
     }),
+    mutant(
+        "tile_m_1024",
+        "a tile that no workgroup's memory holds",
+        |plan| flat(plan, "tile_m", json!(1024)),
+    ),
     mutant("knob_zero", "a knob that must not be 0 is", |plan| {
-        knobs(plan, |name, value| (is_size(name) && value > 0).then_some(json!(0)))
+        knobs(plan, |name, value| {
+            (is_size(name) && value > 0).then_some(json!(0))
+        })
     }),
     mutant("knob_negative", "a negative knob", |plan| {
         knobs(plan, |_, value| Some(json!(-value - 1)))
@@ -58,29 +68,41 @@ pub(super) const OPERATORS: &[Operator] = &[
     mutant("knob_text", "text where a number must be", |plan| {
         knobs(plan, |_, value| Some(json!(value.to_string())))
     }),
-    mutant("knob_fraction", "a fraction where a number must be", |plan| {
-        knobs(plan, |_, value| Some(json!(value as f64 + 0.5)))
-    }),
-    mutant("share_not_dividing", "an invocation's share does not divide the tile", |plan| {
-        knobs(plan, |name, value| {
-            name.starts_with("thread-").then(|| json!(2 * value + 1))
-        })
-    }),
+    mutant(
+        "knob_fraction",
+        "a fraction where a number must be",
+        |plan| knobs(plan, |_, value| Some(json!(value as f64 + 0.5))),
+    ),
+    mutant(
+        "share_not_dividing",
+        "an invocation's share does not divide the tile",
+        |plan| {
+            knobs(plan, |name, value| {
+                name.starts_with("thread-").then(|| json!(2 * value + 1))
+            })
+        },
+    ),
     mutant("knob_unknown", "a knob that no pass has", |plan| {
         steps(plan, |step| step["knobs"]["turbo"] = json!(1))
     }),
-    mutant("step_field_unknown", "a step says more than steps do", |plan| {
-        steps(plan, |step| step["shell"] = json!("rm"))
-    }),
+    mutant(
+        "step_field_unknown",
+        "a step says more than steps do",
+        |plan| steps(plan, |step| step["shell"] = json!("rm")),
+    ),
     mutant("op_unknown", "a pass for an op that is not there", |plan| {
         steps(plan, |step| step["op"] = json!("no_such_op"))
     }),
-    mutant("op_injected", "an op's name that would end the option", |plan| {
-        steps(plan, |step| step["op"] = json!("a},canonicalize{op=b"))
-    }),
-    mutant("pass_unlisted", "a pass that plans may not choose", |plan| {
-        steps(plan, |step| step["pass"] = json!("kforge-verify"))
-    }),
+    mutant(
+        "op_injected",
+        "an op's name that would end the option",
+        |plan| steps(plan, |step| step["op"] = json!("a},canonicalize{op=b")),
+    ),
+    mutant(
+        "pass_unlisted",
+        "a pass that plans may not choose",
+        |plan| steps(plan, |step| step["pass"] = json!("kforge-verify")),
+    ),
     mutant("mutating_pass", "the pass that makes mutants", |plan| {
         steps(plan, |step| *step = json!({"pass": "kforge-mutate"}))
     }),
@@ -93,53 +115,74 @@ pub(super) const OPERATORS: &[Operator] = &[
             }
             plan
         };
-        (0..count).filter(|at| is_ours(&plan["passes"][*at])).map(twice).collect()
+        (0..count)
+            .filter(|at| is_ours(&plan["passes"][*at]))
+            .map(twice)
+            .collect()
     }),
-    mutant("fusion_after_schedule", "a fusion that would drop a schedule", |plan| {
-        let mut plan = plan.clone();
-        let Some(passes) = plan["passes"].as_array_mut() else {
-            return Vec::new();
-        };
-        passes.retain(|step| step["pass"] != json!("kforge-fuse-mlp-block"));
-        let scheduled = passes.iter().any(|step| !step["op"].is_null());
-        passes.push(json!({"pass": "kforge-fuse-mlp-block"}));
-        Vec::from_iter(scheduled.then_some(plan))
-    }),
-    mutant("meaning_changed", "an option that changes what is computed", |plan| {
-        steps(plan, |step| {
-            let option = match step["pass"].as_str() {
-                Some("kforge-fold-constants") => "inexact-scales",
-                Some("kforge-fuse-attention") => "assume-visible-rows",
-                _ => return,
+    mutant(
+        "fusion_after_schedule",
+        "a fusion that would drop a schedule",
+        |plan| {
+            let mut plan = plan.clone();
+            let Some(passes) = plan["passes"].as_array_mut() else {
+                return Vec::new();
             };
-            step["knobs"][option] = json!(true);
-        })
-    }),
+            passes.retain(|step| step["pass"] != json!("kforge-fuse-mlp-block"));
+            let scheduled = passes.iter().any(|step| !step["op"].is_null());
+            passes.push(json!({"pass": "kforge-fuse-mlp-block"}));
+            Vec::from_iter(scheduled.then_some(plan))
+        },
+    ),
+    mutant(
+        "meaning_changed",
+        "an option that changes what is computed",
+        |plan| {
+            steps(plan, |step| {
+                let option = match step["pass"].as_str() {
+                    Some("kforge-fold-constants") => "inexact-scales",
+                    Some("kforge-fuse-attention") => "assume-visible-rows",
+                    _ => return,
+                };
+                step["knobs"][option] = json!(true);
+            })
+        },
+    ),
     mutant("schema_other", "a later version of the format", |plan| {
         vec![with(plan, "schema", json!(99))]
     }),
-    mutant("plan_field_unknown", "a plan says more than plans do", |plan| {
-        vec![with(plan, "run", json!("anything"))]
-    }),
+    mutant(
+        "plan_field_unknown",
+        "a plan says more than plans do",
+        |plan| vec![with(plan, "run", json!("anything"))],
+    ),
     mutant("passes_missing", "a plan without passes", |plan| {
         vec![json!({"schema": 1, "target": plan["target"]})]
     }),
-    mutant("device_limit_unknown", "a limit that no device has", |plan| {
-        let mut plan = plan.clone();
-        plan["device"]["warp-drives"] = json!(1);
-        vec![plan]
-    }),
+    mutant(
+        "device_limit_unknown",
+        "a limit that no device has",
+        |plan| {
+            let mut plan = plan.clone();
+            plan["device"]["warp-drives"] = json!(1);
+            vec![plan]
+        },
+    ),
     mutant("device_limit_negative", "a negative limit", |plan| {
         let mut plan = plan.clone();
         plan["device"]["workgroup-memory"] = json!(-1);
         vec![plan]
     }),
-    mutant("problem_of_another", "a plan made for another module", |plan| {
-        let mut plan = plan.clone();
-        let given = plan["problem"]["module"].is_string();
-        plan["problem"]["module"] = json!("0123456789abcdef");
-        Vec::from_iter(given.then_some(plan))
-    }),
+    mutant(
+        "problem_of_another",
+        "a plan made for another module",
+        |plan| {
+            let mut plan = plan.clone();
+            let given = plan["problem"]["module"].is_string();
+            plan["problem"]["module"] = json!("0123456789abcdef");
+            Vec::from_iter(given.then_some(plan))
+        },
+    ),
 ];
 
 /// The wrong texts of one kind.

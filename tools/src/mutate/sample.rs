@@ -8,7 +8,10 @@ use kforge_mutate::Instance;
 pub(super) fn sample(instances: Vec<Instance>, most: usize, seed: u64) -> Vec<Instance> {
     let mut kinds: BTreeMap<String, Vec<Instance>> = BTreeMap::new();
     for instance in instances {
-        kinds.entry(instance.kind.clone()).or_default().push(instance);
+        kinds
+            .entry(instance.kind.clone())
+            .or_default()
+            .push(instance);
     }
     let mut random = fastrand::Rng::with_seed(seed);
     let mut kept = Vec::new();

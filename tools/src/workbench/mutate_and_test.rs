@@ -174,7 +174,12 @@ impl Arguments {
                     kforge_mutate::Purpose::Control => " (control)",
                     kforge_mutate::Purpose::Mutant => "",
                 };
-                out += &format!("{:<9} {:<30} {}{control}\n", kind.place.name(), kind.name, kind.what);
+                out += &format!(
+                    "{:<9} {:<30} {}{control}\n",
+                    kind.place.name(),
+                    kind.name,
+                    kind.what
+                );
             }
         }
         io::stdout().write_all(out.as_bytes())?;

@@ -10,44 +10,65 @@ use crate::kernel::{
 
 pub const OPERATORS: &[Operator] = &[
     mutant("barrier_dropped", "a barrier is left out", |kernel| {
-        places(kernel, is_barrier).into_iter().map(without).collect()
+        places(kernel, is_barrier)
+            .into_iter()
+            .map(without)
+            .collect()
     }),
-    mutant("barrier_earlier", "a barrier stands before the last store, not behind it", |kernel| {
-        barriers(kernel, |statements, index| {
-            let at = statements[..index].iter().rposition(is_store);
-            if let Some(at) = at {
-                let barrier = statements.remove(index);
-                statements.insert(at, barrier);
-            }
-        })
-    }),
-    mutant("barrier_later", "a barrier stands behind the next store or loop", |kernel| {
-        barriers(kernel, |statements, index| {
-            let works = |statement: &Statement| {
-                is_store(statement) || matches!(statement, Statement::Loop { .. })
-            };
-            let at = statements[index..].iter().position(works);
-            if let Some(at) = at {
-                let barrier = statements.remove(index);
-                statements.insert(index + at, barrier);
-            }
-        })
-    }),
-    mutant("barrier_other_memory", "a barrier orders buffers, not workgroup memory", |kernel| {
-        barriers(kernel, |statements, index| {
-            statements[index] = Statement::ControlBarrier(Barrier::STORAGE);
-        })
-    }),
+    mutant(
+        "barrier_earlier",
+        "a barrier stands before the last store, not behind it",
+        |kernel| {
+            barriers(kernel, |statements, index| {
+                let at = statements[..index].iter().rposition(is_store);
+                if let Some(at) = at {
+                    let barrier = statements.remove(index);
+                    statements.insert(at, barrier);
+                }
+            })
+        },
+    ),
+    mutant(
+        "barrier_later",
+        "a barrier stands behind the next store or loop",
+        |kernel| {
+            barriers(kernel, |statements, index| {
+                let works = |statement: &Statement| {
+                    is_store(statement) || matches!(statement, Statement::Loop { .. })
+                };
+                let at = statements[index..].iter().position(works);
+                if let Some(at) = at {
+                    let barrier = statements.remove(index);
+                    statements.insert(index + at, barrier);
+                }
+            })
+        },
+    ),
+    mutant(
+        "barrier_other_memory",
+        "a barrier orders buffers, not workgroup memory",
+        |kernel| {
+            barriers(kernel, |statements, index| {
+                statements[index] = Statement::ControlBarrier(Barrier::STORAGE);
+            })
+        },
+    ),
     mutant("branch_always", "a branch is always taken", |kernel| {
         branches(kernel, false, true)
     }),
     mutant("branch_never", "a branch is never taken", |kernel| {
         branches(kernel, false, false)
     }),
-    mutant("loop_skipped", "a loop ends at once", |kernel| branches(kernel, true, true)),
-    mutant("loop_endless", "a loop does not end", |kernel| branches(kernel, true, false)),
+    mutant("loop_skipped", "a loop ends at once", |kernel| {
+        branches(kernel, true, true)
+    }),
+    mutant("loop_endless", "a loop does not end", |kernel| {
+        branches(kernel, true, false)
+    }),
     mutant("loop_once", "a loop runs once", |kernel| {
-        let loops = places(kernel, |statement| matches!(statement, Statement::Loop { .. }));
+        let loops = places(kernel, |statement| {
+            matches!(statement, Statement::Loop { .. })
+        });
         let once = |place| {
             around(place, |statements, index| {
                 if let Statement::Loop { body, .. } = &mut statements[index] {
@@ -59,20 +80,24 @@ pub const OPERATORS: &[Operator] = &[
         };
         loops.into_iter().map(once).collect()
     }),
-    mutant("branches_exchanged", "what is done and what is done otherwise are exchanged", |kernel| {
-        let both = places(kernel, |statement| match statement {
-            Statement::If { accept, reject, .. } => !accept.is_empty() && !reject.is_empty(),
-            _ => false,
-        });
-        let exchanged = |place| {
-            around(place, |statements, index| {
-                if let Statement::If { accept, reject, .. } = &mut statements[index] {
-                    std::mem::swap(accept, reject);
-                }
-            })
-        };
-        both.into_iter().map(exchanged).collect()
-    }),
+    mutant(
+        "branches_exchanged",
+        "what is done and what is done otherwise are exchanged",
+        |kernel| {
+            let both = places(kernel, |statement| match statement {
+                Statement::If { accept, reject, .. } => !accept.is_empty() && !reject.is_empty(),
+                _ => false,
+            });
+            let exchanged = |place| {
+                around(place, |statements, index| {
+                    if let Statement::If { accept, reject, .. } = &mut statements[index] {
+                        std::mem::swap(accept, reject);
+                    }
+                })
+            };
+            both.into_iter().map(exchanged).collect()
+        },
+    ),
 ];
 
 const fn is_barrier(statement: &Statement) -> bool {

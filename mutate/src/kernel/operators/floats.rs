@@ -25,49 +25,69 @@ pub const OPERATORS: &[Operator] = &[
     mutant("quotient_product", "multiplied, not divided", |kernel| {
         replaced(kernel, Op::Divide, Op::Multiply)
     }),
-    mutant("second_term_dropped", "the second term of a sum is dropped", |kernel| {
-        kept(kernel, &[Op::Add, Op::Subtract], true)
-    }),
-    mutant("first_term_dropped", "the first term of a sum is dropped", |kernel| {
-        kept(kernel, &[Op::Add], false)
-    }),
-    mutant("second_factor_dropped", "the second factor or the divisor is dropped", |kernel| {
-        kept(kernel, &[Op::Multiply, Op::Divide], true)
-    }),
-    mutant("first_factor_dropped", "the first factor is dropped", |kernel| {
-        kept(kernel, &[Op::Multiply], false)
-    }),
-    mutant("term_doubled", "the first term of a sum counts twice", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::Binary { op: Op::Add, .. } if kernel.is_float(handle) => {
-                Some(set(handle, |old| match old {
-                    Expression::Binary { op, left, .. } => Expression::Binary {
-                        op,
-                        left,
-                        right: left,
-                    },
-                    other => other,
-                }))
-            }
-            _ => None,
-        })
-    }),
-    mutant("operands_swapped", "the operands of a difference or quotient are swapped", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::Binary {
-                op: Op::Subtract | Op::Divide,
-                ..
-            } if kernel.is_float(handle) => Some(set(handle, swapped)),
-            _ => None,
-        })
-    }),
-    mutant("fma_addend_dropped", "an accumulator is not added to", |kernel| {
-        fused(kernel, |a, b, _| Expression::Binary {
-            op: Op::Multiply,
-            left: a,
-            right: b,
-        })
-    }),
+    mutant(
+        "second_term_dropped",
+        "the second term of a sum is dropped",
+        |kernel| kept(kernel, &[Op::Add, Op::Subtract], true),
+    ),
+    mutant(
+        "first_term_dropped",
+        "the first term of a sum is dropped",
+        |kernel| kept(kernel, &[Op::Add], false),
+    ),
+    mutant(
+        "second_factor_dropped",
+        "the second factor or the divisor is dropped",
+        |kernel| kept(kernel, &[Op::Multiply, Op::Divide], true),
+    ),
+    mutant(
+        "first_factor_dropped",
+        "the first factor is dropped",
+        |kernel| kept(kernel, &[Op::Multiply], false),
+    ),
+    mutant(
+        "term_doubled",
+        "the first term of a sum counts twice",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::Binary { op: Op::Add, .. } if kernel.is_float(handle) => {
+                    Some(set(handle, |old| match old {
+                        Expression::Binary { op, left, .. } => Expression::Binary {
+                            op,
+                            left,
+                            right: left,
+                        },
+                        other => other,
+                    }))
+                }
+                _ => None,
+            })
+        },
+    ),
+    mutant(
+        "operands_swapped",
+        "the operands of a difference or quotient are swapped",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::Binary {
+                    op: Op::Subtract | Op::Divide,
+                    ..
+                } if kernel.is_float(handle) => Some(set(handle, swapped)),
+                _ => None,
+            })
+        },
+    ),
+    mutant(
+        "fma_addend_dropped",
+        "an accumulator is not added to",
+        |kernel| {
+            fused(kernel, |a, b, _| Expression::Binary {
+                op: Op::Multiply,
+                left: a,
+                right: b,
+            })
+        },
+    ),
     mutant("fma_product_dropped", "a product is not added", |kernel| {
         each(kernel, |handle, expression| match expression {
             Expression::Math { fun: Fun::Fma, .. } => Some(operand(handle, |old| match old {
@@ -77,58 +97,86 @@ pub const OPERATORS: &[Operator] = &[
             _ => None,
         })
     }),
-    mutant("fma_factor_squared", "the first factor of a product is also the second", |kernel| {
-        fused(kernel, |a, _, c| Expression::Math {
-            fun: Fun::Fma,
-            arg: a,
-            arg1: Some(a),
-            arg2: Some(c),
-            arg3: None,
-        })
+    mutant(
+        "fma_factor_squared",
+        "the first factor of a product is also the second",
+        |kernel| {
+            fused(kernel, |a, _, c| Expression::Math {
+                fun: Fun::Fma,
+                arg: a,
+                arg1: Some(a),
+                arg2: Some(c),
+                arg3: None,
+            })
+        },
+    ),
+    mutant(
+        "rounded_to_half",
+        "a value is rounded to 16 bits",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::Binary { .. } | Expression::Math { .. }
+                    if is_single(kernel, handle) =>
+                {
+                    Some(remake(handle, |builder, old| {
+                        let arg = builder.add(old);
+                        builder.add(math(Fun::QuantizeToF16, arg))
+                    }))
+                }
+                _ => None,
+            })
+        },
+    ),
+    mutant(
+        "extreme_first",
+        "a maximum or minimum is its first operand",
+        |kernel| extremes(kernel, true),
+    ),
+    mutant(
+        "extreme_second",
+        "a maximum or minimum is its second operand",
+        |kernel| extremes(kernel, false),
+    ),
+    mutant(
+        "maximum_minimum",
+        "a minimum for a maximum, or the other way round",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::Math {
+                    fun: Fun::Min | Fun::Max,
+                    ..
+                } if kernel.is_float(handle) => Some(set(handle, |old| other_extreme(&old))),
+                _ => None,
+            })
+        },
+    ),
+    mutant("exp_exp2", "exp2 for exp", |kernel| {
+        function(kernel, Fun::Exp, Fun::Exp2)
     }),
-    mutant("rounded_to_half", "a value is rounded to 16 bits", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::Binary { .. } | Expression::Math { .. } if is_single(kernel, handle) => {
-                Some(remake(handle, |builder, old| {
-                    let arg = builder.add(old);
-                    builder.add(math(Fun::QuantizeToF16, arg))
-                }))
-            }
-            _ => None,
-        })
-    }),
-    mutant("extreme_first", "a maximum or minimum is its first operand", |kernel| {
-        extremes(kernel, true)
-    }),
-    mutant("extreme_second", "a maximum or minimum is its second operand", |kernel| {
-        extremes(kernel, false)
-    }),
-    mutant("maximum_minimum", "a minimum for a maximum, or the other way round", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::Math {
-                fun: Fun::Min | Fun::Max,
-                ..
-            } if kernel.is_float(handle) => Some(set(handle, |old| other_extreme(&old))),
-            _ => None,
-        })
-    }),
-    mutant("exp_exp2", "exp2 for exp", |kernel| function(kernel, Fun::Exp, Fun::Exp2)),
     mutant("rsqrt_sqrt", "a root for its inverse", |kernel| {
         function(kernel, Fun::InverseSqrt, Fun::Sqrt)
     }),
-    mutant("function_dropped", "a function of one operand is left out", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::Math { arg1: None, .. } if kernel.is_float(handle) => {
-                Some(operand(handle, |old| side(old, true)))
-            }
-            _ => None,
-        })
-    }),
-    mutant("sine_cosine", "sine for cosine, or the other way round", |kernel| {
-        let mut edits = function(kernel, Fun::Sin, Fun::Cos);
-        edits.extend(function(kernel, Fun::Cos, Fun::Sin));
-        edits
-    }),
+    mutant(
+        "function_dropped",
+        "a function of one operand is left out",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::Math { arg1: None, .. } if kernel.is_float(handle) => {
+                    Some(operand(handle, |old| side(old, true)))
+                }
+                _ => None,
+            })
+        },
+    ),
+    mutant(
+        "sine_cosine",
+        "sine for cosine, or the other way round",
+        |kernel| {
+            let mut edits = function(kernel, Fun::Sin, Fun::Cos);
+            edits.extend(function(kernel, Fun::Cos, Fun::Sin));
+            edits
+        },
+    ),
     mutant("sign_dropped", "a value is not negated", |kernel| {
         each(kernel, |handle, expression| match expression {
             Expression::Unary {
@@ -174,9 +222,7 @@ fn replaced(kernel: &Kernel, from: Op, to: Op) -> Vec<Edit> {
     each(kernel, |handle, expression| match expression {
         // Quotients of a vector and a scalar are products spelt otherwise.
         Expression::Binary { op, left, right }
-            if *op == from
-                && kernel.is_float(handle)
-                && kernel.ty(*left) == kernel.ty(*right) =>
+            if *op == from && kernel.is_float(handle) && kernel.ty(*left) == kernel.ty(*right) =>
         {
             Some(set(handle, move |old| with_operator(old, to)))
         }

@@ -9,47 +9,75 @@ use crate::kernel::{
 };
 
 pub const OPERATORS: &[Operator] = &[
-    mutant("index_sum_difference", "a sum of indices is a difference", |kernel| {
-        replaced(kernel, Op::Add, Op::Subtract)
+    mutant(
+        "index_sum_difference",
+        "a sum of indices is a difference",
+        |kernel| replaced(kernel, Op::Add, Op::Subtract),
+    ),
+    mutant(
+        "index_difference_sum",
+        "a difference of indices is a sum",
+        |kernel| replaced(kernel, Op::Subtract, Op::Add),
+    ),
+    mutant(
+        "index_product_sum",
+        "a stride is added, not multiplied",
+        |kernel| replaced(kernel, Op::Multiply, Op::Add),
+    ),
+    mutant(
+        "index_quotient_remainder",
+        "a remainder for a quotient of indices",
+        |kernel| replaced(kernel, Op::Divide, Op::Modulo),
+    ),
+    mutant(
+        "index_remainder_quotient",
+        "a quotient for a remainder of indices",
+        |kernel| replaced(kernel, Op::Modulo, Op::Divide),
+    ),
+    mutant(
+        "index_left_term",
+        "the second term of an index is ignored",
+        |kernel| terms(kernel, true),
+    ),
+    mutant(
+        "index_right_term",
+        "the first term of an index is ignored",
+        |kernel| terms(kernel, false),
+    ),
+    mutant("clamp_dropped", "an index is not clamped", |kernel| {
+        clamps(kernel, true)
     }),
-    mutant("index_difference_sum", "a difference of indices is a sum", |kernel| {
-        replaced(kernel, Op::Subtract, Op::Add)
-    }),
-    mutant("index_product_sum", "a stride is added, not multiplied", |kernel| {
-        replaced(kernel, Op::Multiply, Op::Add)
-    }),
-    mutant("index_quotient_remainder", "a remainder for a quotient of indices", |kernel| {
-        replaced(kernel, Op::Divide, Op::Modulo)
-    }),
-    mutant("index_remainder_quotient", "a quotient for a remainder of indices", |kernel| {
-        replaced(kernel, Op::Modulo, Op::Divide)
-    }),
-    mutant("index_left_term", "the second term of an index is ignored", |kernel| {
-        terms(kernel, true)
-    }),
-    mutant("index_right_term", "the first term of an index is ignored", |kernel| {
-        terms(kernel, false)
-    }),
-    mutant("clamp_dropped", "an index is not clamped", |kernel| clamps(kernel, true)),
-    mutant("clamp_always", "an index is always the last one", |kernel| clamps(kernel, false)),
-    mutant("clamp_other_side", "a clamp from the wrong side", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::Math {
-                fun: MathFunction::Min | MathFunction::Max,
-                ..
-            } if kernel.is_integer(handle) => Some(set(handle, |old| other_extreme(&old))),
-            _ => None,
-        })
-    }),
-    mutant("invocation_axis", "x for y, or y for x, of an invocation or workgroup", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::AccessIndex { base, index } if is_argument(kernel, *base) => {
-                let index = u32::from(*index == 0);
-                Some(set(handle, move |old| component(old, index)))
-            }
-            _ => None,
-        })
-    }),
+    mutant(
+        "clamp_always",
+        "an index is always the last one",
+        |kernel| clamps(kernel, false),
+    ),
+    mutant(
+        "clamp_other_side",
+        "a clamp from the wrong side",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::Math {
+                    fun: MathFunction::Min | MathFunction::Max,
+                    ..
+                } if kernel.is_integer(handle) => Some(set(handle, |old| other_extreme(&old))),
+                _ => None,
+            })
+        },
+    ),
+    mutant(
+        "invocation_axis",
+        "x for y, or y for x, of an invocation or workgroup",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::AccessIndex { base, index } if is_argument(kernel, *base) => {
+                    let index = u32::from(*index == 0);
+                    Some(set(handle, move |old| component(old, index)))
+                }
+                _ => None,
+            })
+        },
+    ),
 ];
 
 fn is_argument(kernel: &Kernel, handle: naga::Handle<Expression>) -> bool {

@@ -10,12 +10,20 @@ use crate::kernel::{
 };
 
 pub const OPERATORS: &[Operator] = &[
-    mutant("place_after", "the element behind the right one", |kernel| shifted(kernel, Op::Add)),
-    mutant("place_before", "the element before the right one", |kernel| {
-        shifted(kernel, Op::Subtract)
-    }),
+    mutant(
+        "place_after",
+        "the element behind the right one",
+        |kernel| shifted(kernel, Op::Add),
+    ),
+    mutant(
+        "place_before",
+        "the element before the right one",
+        |kernel| shifted(kernel, Op::Subtract),
+    ),
     mutant("place_first", "the first element for every one", |kernel| {
-        accesses(kernel, |builder, _, number| builder.add(Expression::Literal(number(0))))
+        accesses(kernel, |builder, _, number| {
+            builder.add(Expression::Literal(number(0)))
+        })
     }),
     mutant("lane", "another lane of a vector", |kernel| {
         each(kernel, |handle, expression| match expression {
@@ -23,62 +31,69 @@ pub const OPERATORS: &[Operator] = &[
                 let lanes = lanes(kernel, *base)?;
                 let other = (index + 1) % lanes;
                 Some(set(handle, move |old| match old {
-                    Expression::AccessIndex { base, .. } => Expression::AccessIndex {
-                        base,
-                        index: other,
-                    },
+                    Expression::AccessIndex { base, .. } => {
+                        Expression::AccessIndex { base, index: other }
+                    }
                     other => other,
                 }))
             }
             _ => None,
         })
     }),
-    mutant("lanes_exchanged", "the first two lanes of a vector are exchanged", |kernel| {
-        each(kernel, |handle, expression| match expression {
-            Expression::Compose { components, .. } if components.len() > 1 => {
-                let differ = components[0] != components[1];
-                differ.then(|| {
-                    set(handle, |old| match old {
-                        Expression::Compose { ty, mut components } => {
-                            components.swap(0, 1);
-                            Expression::Compose { ty, components }
-                        }
-                        other => other,
+    mutant(
+        "lanes_exchanged",
+        "the first two lanes of a vector are exchanged",
+        |kernel| {
+            each(kernel, |handle, expression| match expression {
+                Expression::Compose { components, .. } if components.len() > 1 => {
+                    let differ = components[0] != components[1];
+                    differ.then(|| {
+                        set(handle, |old| match old {
+                            Expression::Compose { ty, mut components } => {
+                                components.swap(0, 1);
+                                Expression::Compose { ty, components }
+                            }
+                            other => other,
+                        })
                     })
-                })
-            }
-            _ => None,
-        })
-    }),
-    mutant("other_buffer", "another buffer or array is read", |kernel| {
-        let globals: Vec<_> = kernel.module().global_variables.iter().collect();
-        let mut edits = Vec::new();
-        for (handle, expression) in kernel.expressions() {
-            let Expression::Access { base, .. } = expression else {
-                continue;
-            };
-            let Expression::GlobalVariable(own) = kernel.function().expressions[*base] else {
-                continue;
-            };
-            let variable = &kernel.module().global_variables[own];
-            let alike = globals.iter().find(|(other, it)| {
-                *other != own && it.ty == variable.ty && same_space(it.space, variable.space)
-            });
-            if let Some((other, _)) = alike {
-                let other = *other;
-                edits.push(remake(handle, move |builder, old| {
-                    let base = builder.add(Expression::GlobalVariable(other));
-                    match old {
-                        Expression::Access { index, .. } => {
-                            builder.add(Expression::Access { base, index })
+                }
+                _ => None,
+            })
+        },
+    ),
+    mutant(
+        "other_buffer",
+        "another buffer or array is read",
+        |kernel| {
+            let globals: Vec<_> = kernel.module().global_variables.iter().collect();
+            let mut edits = Vec::new();
+            for (handle, expression) in kernel.expressions() {
+                let Expression::Access { base, .. } = expression else {
+                    continue;
+                };
+                let Expression::GlobalVariable(own) = kernel.function().expressions[*base] else {
+                    continue;
+                };
+                let variable = &kernel.module().global_variables[own];
+                let alike = globals.iter().find(|(other, it)| {
+                    *other != own && it.ty == variable.ty && same_space(it.space, variable.space)
+                });
+                if let Some((other, _)) = alike {
+                    let other = *other;
+                    edits.push(remake(handle, move |builder, old| {
+                        let base = builder.add(Expression::GlobalVariable(other));
+                        match old {
+                            Expression::Access { index, .. } => {
+                                builder.add(Expression::Access { base, index })
+                            }
+                            unchanged => builder.add(unchanged),
                         }
-                        unchanged => builder.add(unchanged),
-                    }
-                }));
+                    }));
+                }
             }
-        }
-        edits
-    }),
+            edits
+        },
+    ),
 ];
 
 const fn same_space(a: AddressSpace, b: AddressSpace) -> bool {

@@ -3,13 +3,20 @@
 use naga::{Expression, Handle};
 
 use super::{Operator, each, mutant};
-use crate::kernel::{Edit, Kernel, edit::{operand, set}};
+use crate::kernel::{
+    Edit, Kernel,
+    edit::{operand, set},
+};
 
 pub const OPERATORS: &[Operator] = &[
-    mutant("mask_dropped", "a masked value is used without its mask", |kernel| {
-        chosen(kernel, |(accept, _)| accept)
+    mutant(
+        "mask_dropped",
+        "a masked value is used without its mask",
+        |kernel| chosen(kernel, |(accept, _)| accept),
+    ),
+    mutant("mask_always", "every value is masked", |kernel| {
+        chosen(kernel, |(_, reject)| reject)
     }),
-    mutant("mask_always", "every value is masked", |kernel| chosen(kernel, |(_, reject)| reject)),
     mutant("mask_inverted", "the other values are masked", |kernel| {
         each(kernel, |handle, expression| match expression {
             Expression::Select { .. } => Some(set(handle, |old| match old {

@@ -99,11 +99,16 @@ fn wrong(report: &Report) -> String {
         })
         .collect();
     match rows.is_empty() {
-        true => "<h2>Escapes</h2>\n<p>None: every mutant was refused, every control accepted.</p>\n"
-            .into(),
+        true => {
+            "<h2>Escapes</h2>\n<p>None: every mutant was refused, every control accepted.</p>\n"
+                .into()
+        }
         false => format!(
             "<h2>Escapes</h2>\n{}",
-            table(&["place", "kind", "program", "kernel", "site", "what"], &rows)
+            table(
+                &["place", "kind", "program", "kernel", "site", "what"],
+                &rows
+            )
         ),
     }
 }
@@ -111,7 +116,11 @@ fn wrong(report: &Report) -> String {
 /// The checks that are columns: those the gate has, and any other that killed.
 fn columns(report: &Report) -> Vec<String> {
     let mut columns: Vec<String> = CHECKS.map(Into::into).to_vec();
-    let seen: BTreeSet<&String> = report.kinds.iter().flat_map(|row| row.checks.keys()).collect();
+    let seen: BTreeSet<&String> = report
+        .kinds
+        .iter()
+        .flat_map(|row| row.checks.keys())
+        .collect();
     for name in seen {
         if !columns.contains(name) && !OTHERS.contains(&name.as_str()) {
             columns.push(name.clone());
@@ -177,7 +186,14 @@ fn programs(report: &Report) -> String {
             ]
         })
         .collect();
-    let head = ["program", "killed", "escaped", "equivalent", "not built", "controls"];
+    let head = [
+        "program",
+        "killed",
+        "escaped",
+        "equivalent",
+        "not built",
+        "controls",
+    ];
     format!("<h2>Programs</h2>\n{}", table(&head, &rows))
 }
 
@@ -187,7 +203,10 @@ fn equivalents(report: &Report) -> String {
             return None;
         };
         Some(vec![
-            format!("{} {}@{}", record.program, record.instance.kind, record.instance.at),
+            format!(
+                "{} {}@{}",
+                record.program, record.instance.kind, record.instance.at
+            ),
             rule.clone(),
             argument.clone(),
         ])
@@ -208,8 +227,17 @@ fn not_built(report: &Report) -> String {
         let Fate::NotBuilt { because } = &record.judged.fate else {
             return None;
         };
-        let line: String = because.lines().next().unwrap_or_default().chars().take(200).collect();
-        let mutant = format!("{} {}@{}", record.program, record.instance.kind, record.instance.at);
+        let line: String = because
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect();
+        let mutant = format!(
+            "{} {}@{}",
+            record.program, record.instance.kind, record.instance.at
+        );
         Some(vec![mutant, line])
     });
     let rows: Vec<_> = rows.collect();
@@ -225,9 +253,15 @@ fn not_built(report: &Report) -> String {
 
 /// A table; cells are escaped here, so callers pass text.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let head: String = head.iter().map(|it| format!("<th>{}</th>", escape(it))).collect();
+    let head: String = head
+        .iter()
+        .map(|it| format!("<th>{}</th>", escape(it)))
+        .collect();
     let rows = rows.iter().map(|row| {
-        let cells: String = row.iter().map(|it| format!("<td>{}</td>", escape(it))).collect();
+        let cells: String = row
+            .iter()
+            .map(|it| format!("<td>{}</td>", escape(it)))
+            .collect();
         format!("<tr>{cells}</tr>\n")
     });
     format!(
