@@ -212,7 +212,7 @@ impl Family<'_> {
             }
             Values::Outliers => match (self.bits(i) >> 1) % 97 {
                 // A value that is clamped at 1e4 would pass everything below.
-                0 if (self.bits(i) >> 20) % 4 == 0 => sign * 3e4f64.min(self.cap),
+                0 if (self.bits(i) >> 20).is_multiple_of(4) => sign * 3e4f64.min(self.cap),
                 0 => sign * 1e3f64.min(self.cap),
                 _ => self.normal(i),
             },

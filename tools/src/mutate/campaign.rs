@@ -11,7 +11,10 @@ use kforge_mutate::{
     corpus::{self, About, Kept},
 };
 use kforge_oracle::Level;
-use kforge_planner::{Plan, Problem, heuristic, problem::of_module};
+use kforge_planner::{
+    Plan, Problem, heuristic,
+    problem::{ExtractError, of_module},
+};
 use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, device::Target};
 use kforge_verify::{Case, Failure};
 
@@ -163,14 +166,23 @@ pub fn run(
     };
     #[cfg(feature = "faults")]
     campaign.of_verifier()?;
+    let mut skipped = Vec::new();
     for (name, source) in sources {
-        campaign.program(name, source)?;
+        if let Err(error) = campaign.program(name, source) {
+            // What was found so far is worth keeping, and the run is not clean.
+            if sources.len() == 1 {
+                return Err(error);
+            }
+            warn(&error.to_string());
+            skipped.push(error.to_string());
+        }
     }
     campaign.keep(warn)?;
     Ok(Report::new(
         campaign.device,
         settings,
         campaign.records,
+        skipped,
         start.elapsed(),
     ))
 }
@@ -256,7 +268,16 @@ impl Campaign<'_> {
         let read = |error: &dyn std::fmt::Display| refused(Refusal::new("read", error.to_string()));
         let session = Session::default();
         let module = session.parse(source).map_err(|error| read(&error))?;
-        let problem = of_module(session.context(), &module).map_err(|error| read(&error))?;
+        let problem = match of_module(session.context(), &module) {
+            Ok(problem) => problem,
+            // No op with knobs: a plan is then the passes alone.
+            Err(ExtractError::Nothing) => Problem {
+                workload: name.to_owned(),
+                module: String::new(),
+                ops: Vec::new(),
+            },
+            Err(error) => return Err(read(&error)),
+        };
         let plan = heuristic::propose(&problem, &self.device);
         let place = self.folder.join(name);
         let folder = candidate(source, &problem, &plan, &place, Level::Quick).map_err(refused)?;

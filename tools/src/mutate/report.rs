@@ -43,6 +43,9 @@ pub struct Report {
     pub programs: BTreeMap<String, Totals>,
     /// Instances of every kind by the check that killed them, and what else became of them.
     pub kinds: Vec<KindRow>,
+    /// Programs that could not be judged, each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
     /// Every instance.
     pub records: Vec<Record>,
 }
@@ -63,6 +66,7 @@ impl Report {
         device: DeviceDescription,
         settings: &Settings,
         records: Vec<Record>,
+        skipped: Vec<String>,
         spent: Duration,
     ) -> Self {
         let totals = Totals::of(&records);
@@ -97,13 +101,14 @@ impl Report {
             places: grouped(|record| record.instance.place.name().into()),
             programs: grouped(|record| record.program.clone()),
             kinds: kinds.collect(),
+            skipped,
             records,
         }
     }
 
-    /// Whether every mutant was refused and every control accepted.
+    /// Whether every mutant was refused, every control accepted, and no program left out.
     pub const fn is_clean(&self) -> bool {
-        self.totals.escaped == 0 && self.totals.controls_refused == 0
+        self.totals.escaped == 0 && self.totals.controls_refused == 0 && self.skipped.is_empty()
     }
 
     /// The report in lines.

@@ -171,11 +171,17 @@ enum Failure {
     /// The gate is not what it must be.
     #[cfg(feature = "mlir")]
     #[error(
-        "{escaped} mutant{} accepted, {refused} harmless change{} refused",
+        "{escaped} mutant{} accepted, {refused} harmless change{} refused, {skipped} program{} \
+         left out",
         if *.escaped == 1 { " was" } else { "s were" },
-        if *.refused == 1 { " was" } else { "s were" }
+        if *.refused == 1 { " was" } else { "s were" },
+        if *.skipped == 1 { " was" } else { "s were" }
     )]
-    Escaped { escaped: usize, refused: usize },
+    Escaped {
+        escaped: usize,
+        refused: usize,
+        skipped: usize,
+    },
     /// Whatever has no name of its own.
     #[cfg(feature = "mlir")]
     #[error("{0}")]

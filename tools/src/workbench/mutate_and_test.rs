@@ -110,6 +110,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         false => Err(Failure::Escaped {
             escaped: report.totals.escaped,
             refused: report.totals.controls_refused,
+            skipped: report.skipped.len(),
         }),
     }
 }

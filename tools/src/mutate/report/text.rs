@@ -46,6 +46,9 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         "time        {:.0} s, {:.0} instances a minute",
         report.seconds, report.per_minute
     )?;
+    for why in &report.skipped {
+        writeln!(out, "skipped: {why}")?;
+    }
     for record in report.wrong() {
         let what = match &record.judged.fate {
             Fate::Accepted { note } => match note {
