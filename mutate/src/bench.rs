@@ -146,7 +146,7 @@ impl<'d> Bench<'d> {
         match instance.place {
             Place::Kernel => match self.changed(instance) {
                 Ok((file, text)) => drop(package.files.insert(file, text.into_bytes())),
-                Err(fate) => return Made::Fate(fate),
+                Err(fate) => return Made::Fate(*fate),
             },
             _ => {
                 let operator = host_operator(&instance.kind);
@@ -176,8 +176,8 @@ impl<'d> Bench<'d> {
     }
 
     /// The file of a changed kernel and its text.
-    fn changed(&self, instance: &Instance) -> Result<(String, String), Fate> {
-        let not_built = |because: String| Fate::NotBuilt { because };
+    fn changed(&self, instance: &Instance) -> Result<(String, String), Box<Fate>> {
+        let not_built = |because: String| Box::new(Fate::NotBuilt { because });
         let kernels = &self.subject.function.package.manifest.kernels;
         let found = instance.kernel.as_ref().and_then(|name| {
             let Code::Wgsl { file } = &kernels.get(name)?.code else {
@@ -195,7 +195,7 @@ impl<'d> Bench<'d> {
             .map_err(|error| not_built(error.to_string()))?;
         let same = kernel.text().is_ok_and(|unchanged| unchanged == text);
         match same && !self.is_control(instance) {
-            true => Err(Fate::NotApplied),
+            true => Err(Box::new(Fate::NotApplied)),
             false => Ok((file, text)),
         }
     }

@@ -375,7 +375,7 @@ impl Campaign<'_> {
         asked: Vec<(Purpose, Instance)>,
     ) -> Result<(), MutateError> {
         let mut failed = None;
-        let mut answers: BTreeMap<usize, (Record, Option<Failure>)> = BTreeMap::new();
+        let mut answers: BTreeMap<usize, (Record, Option<Box<Failure>>)> = BTreeMap::new();
         let target = target_name(self.target()).to_owned();
         let pool = self.pool();
         let seen = &mut *self.seen;
@@ -387,7 +387,7 @@ impl Campaign<'_> {
                     target: target.clone(),
                     instance,
                     purpose,
-                    judged,
+                    judged: *judged,
                 };
                 seen(&record);
                 answers.insert(number, (record, failure));
@@ -395,7 +395,7 @@ impl Campaign<'_> {
             other => failed = Some(unexpected(prepared, &other)),
         });
         for (record, failure) in answers.into_values() {
-            self.add(prepared, record, failure.as_ref());
+            self.add(prepared, record, failure.as_deref());
         }
         failed.map_or(Ok(()), Err)
     }

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kforge_mutate::Bench;
+use kforge_mutate::{Bench, Judged};
 use kforge_runtime::{Device, DeviceChoice, ExecOptions};
-use kforge_verify::{Options, References};
+use kforge_verify::{Failure, Options, References};
 
 use super::job::{Answer, Ask, Job};
 use crate::measure;
@@ -60,7 +60,7 @@ fn answer<'d>(
         Ask::List => Answer::Instances(bench.instances()),
         Ask::Unchanged => {
             let (judged, failure) = bench.judge_unchanged();
-            Answer::Judged { judged, failure }
+            said(judged, failure)
         }
         Ask::Changed {
             folder,
@@ -69,7 +69,7 @@ fn answer<'d>(
         } => changed(job, bench, folder, kind, *control, device, references),
         Ask::Mutant(instance) => {
             let (judged, failure) = bench.judge(instance);
-            Answer::Judged { judged, failure }
+            said(judged, failure)
         }
         #[cfg(feature = "faults")]
         Ask::Faults => Answer::Failed("faults need no candidate".into()),
@@ -99,7 +99,14 @@ fn changed<'d>(
     if accepted && !control {
         judged.fate = right.judge_survivor(mutant.subject(), kind);
     }
-    Answer::Judged { judged, failure }
+    said(judged, failure)
+}
+
+fn said(judged: Judged, failure: Option<Failure>) -> Answer {
+    Answer::Judged {
+        judged: Box::new(judged),
+        failure: failure.map(Box::new),
+    }
 }
 
 fn bench<'d>(job: &Job, device: &'d Device, references: &References) -> Result<Bench<'d>, String> {

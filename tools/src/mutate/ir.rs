@@ -60,7 +60,7 @@ impl Campaign<'_> {
             program: prepared.name.clone(),
             why,
         };
-        let base = Package::load(&prepared.folder.join(PACKAGE))
+        let base = Package::load(prepared.folder.join(PACKAGE))
             .map_err(|error| failed(error.to_string()))?;
         for stage in stages(prepared).map_err(failed)? {
             let own = kinds.iter().filter(|kind| kind.level == stage.level);

@@ -57,9 +57,9 @@ pub(super) enum Answer {
     /// What became of one.
     Judged {
         /// It.
-        judged: Judged,
+        judged: Box<Judged>,
         /// What a corpus keeps.
-        failure: Option<Failure>,
+        failure: Option<Box<Failure>>,
     },
     /// What became of each fault, by its name.
     Faults(Vec<(String, Judged)>),

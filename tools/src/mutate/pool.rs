@@ -120,11 +120,11 @@ fn killed(error: &PipeError, spent: Duration) -> Answer {
         PipeError::Broken(_) => "Crash",
     };
     Answer::Judged {
-        judged: Judged {
+        judged: Box::new(Judged {
             fate: Fate::Refused(Kill::plain(reason, error.to_string())),
             stages: Default::default(),
             ms: u64::try_from(spent.as_millis()).unwrap_or(u64::MAX),
-        },
+        }),
         failure: None,
     }
 }
