@@ -20,6 +20,7 @@ pub(crate) use candidate::subject;
 pub use candidate::{CandidateError, PACKAGE, list, write};
 pub use command::{measure_all, work};
 pub use job::{Ask, Candidate};
+#[cfg(feature = "mlir")]
 pub(crate) use pipe::{Pipe, PipeError};
 pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};
 pub use worker::{Settings, Worker};
