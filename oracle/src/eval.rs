@@ -14,7 +14,7 @@ use crate::program::{Node, Program, TensorType, ValueId};
 use crate::validate::ProgramError;
 
 pub(crate) mod activation;
-mod attention;
+pub(crate) mod attention;
 mod elementwise;
 mod gemm;
 mod limits;
@@ -29,6 +29,7 @@ mod rows;
 mod scalar;
 mod softmax;
 
+pub(crate) use attention::absent_below;
 use limits::{check_inputs, check_limits};
 pub(crate) use plain::is_half;
 pub use plain::{Plain, plain};

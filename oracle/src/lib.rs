@@ -17,6 +17,7 @@ pub mod compare;
 pub mod dtype;
 pub mod equivalence;
 pub mod eval;
+pub mod field;
 pub mod freivalds;
 mod infer;
 pub mod model;
@@ -35,6 +36,10 @@ pub use compare::{CompareError, CompareOptions, Comparison, Outcome, Worst, comp
 pub use dtype::DType;
 pub use equivalence::{Equivalence, EquivalenceError, compare_programs};
 pub use eval::{EvalError, EvalOptions, Evaluation, Plain, evaluate, plain};
+pub use field::{
+    Field, FieldError, FieldTensor, Function, Number, error_bound, evaluate_in_field, field_inputs,
+    field_work,
+};
 pub use freivalds::{FreivaldsError, FreivaldsReport, Product, check_rows, freivalds};
 pub use model::Rounding;
 pub use op::{ActivationKind, BinaryKind, ConstantData, Op, Predicate, ReduceKind, UnaryKind};

@@ -166,6 +166,7 @@ fn matmul_package() -> Package {
         stage: "matmul".into(),
         knobs: BTreeMap::new(),
         requires: Default::default(),
+        abi: Default::default(),
     };
     let dispatch = Dispatch {
         kernel: "smoke_matmul".into(),

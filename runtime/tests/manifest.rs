@@ -419,6 +419,22 @@ proptest! {
         let _ = expr.evaluate(&symbols);
     }
 
+    /// What an expression prints reads back with the same value.
+    #[test]
+    fn expressions_are_read_as_they_print(expr in any_expr(), value in any::<i64>()) {
+        let symbols: Symbols = ('A'..='Z').map(|name| (name.to_string(), value)).collect();
+        let read: Expr = expr.to_string().parse().unwrap();
+        prop_assert_eq!(read.evaluate(&symbols).ok(), expr.evaluate(&symbols).ok());
+    }
+
+    /// Any text is an expression or refused with a place in it.
+    #[test]
+    fn any_text_is_an_expression_or_refused(text in "[ a-c0-9(),+*é/-]{0,60}|.{0,40}") {
+        if let Err(error) = text.parse::<Expr>() {
+            prop_assert!(error.column <= text.len() + 1, "{}", error);
+        }
+    }
+
     /// A damaged manifest is refused or valid, but never a panic.
     #[test]
     fn damaged_manifests_never_panic(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {

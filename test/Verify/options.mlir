@@ -1,8 +1,8 @@
 // REQUIRES: vulkan
 // Every option is checked; the right kernel passes with those that make sense.
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-verify{cases=full device=vulkan level=2 seed=3 timeout-ms=30000 atol=1e9 rtol=1.0 report=%t.json})' 2>&1 | FileCheck %s
-// CHECK: remark: 'f' verified L0+L2
-// CHECK: kforge.verified = {{{.*}}levels = "L0+L2", seed = 3 : i64
+// CHECK: remark: 'f' verified L0+L1+L2+L3
+// CHECK: kforge.verified = {{{.*}}levels = "L0+L1+L2+L3", seed = 3 : i64
 // RUN: FileCheck %s --check-prefix=REPORT --input-file=%t.json
 // REPORT: "passed": true
 // REPORT: "levels"
@@ -11,8 +11,8 @@
 // RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-verify{atol=0 rtol=0})' 2>&1 | FileCheck %s --check-prefix=TIGHT
 // TIGHT: error: verification refused stage 'sum' of 'f' (NumericMismatch
 
-// RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-verify{level=3})' 2>&1 | FileCheck %s --check-prefix=LEVEL
-// LEVEL: error: kforge-verify: level 3 is not available; level 2 is
+// RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-verify{level=4})' 2>&1 | FileCheck %s --check-prefix=LEVEL
+// LEVEL: error: kforge-verify: level 4 is not available; levels 2 and 3 are
 // RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-verify{atol=-1})' 2>&1 | FileCheck %s --check-prefix=ATOL
 // ATOL: error: kforge-verify: atol is '-1', expected a number of at least 0
 // RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-verify{rtol=nan})' 2>&1 | FileCheck %s --check-prefix=RTOL

@@ -9,9 +9,9 @@
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-default-pipeline)' | FileCheck %s --check-prefix=NONE
 // NONE-NOT: kforge.verified
 
-// REMARK: remark: 'f' verified L0+L2 on '{{.+}}' ({{.+}}), {{[0-9]+}} comparisons, worst error 0.{{[0-9]+}} of its bound
-// CHECK: kforge.verified = {comparisons = {{[0-9]+}} : i64, device = "{{.+}}", driver = "{{.+}}", levels = "L0+L2", seed = 0 : i64
-// AGAIN: kforge.verified = {{{.*}}levels = "L0+L2", seed = 7 : i64
+// REMARK: remark: 'f' verified L0+L1+L2 on '{{.+}}' ({{.+}}), {{[0-9]+}} comparisons, worst error 0.{{[0-9]+}} of its bound
+// CHECK: kforge.verified = {comparisons = {{[0-9]+}} : i64, device = "{{.+}}", driver = "{{.+}}", levels = "L0+L1+L2", seed = 0 : i64
+// AGAIN: kforge.verified = {{{.*}}levels = "L0+L1+L2", seed = 7 : i64
 func.func @f(%a: tensor<9x7xf32>, %b: tensor<7x10xf32>, %bias: tensor<10xf32>) -> tensor<9x10xf32> {
   %0 = kforge.matmul %a, %b bias %bias {activation = "relu"} : (tensor<9x7xf32>, tensor<7x10xf32>, tensor<10xf32>) -> tensor<9x10xf32>
   return %0 : tensor<9x10xf32>

@@ -6,12 +6,16 @@ pub mod benchmark;
 pub mod compile;
 #[cfg(feature = "mlir")]
 pub mod device;
+pub mod gate;
 #[cfg(feature = "mlir")]
 pub mod llm;
 pub mod measure;
+pub mod mutate;
 #[cfg(feature = "mlir")]
 pub mod opt;
 #[cfg(feature = "mlir")]
 pub mod optimize;
+#[cfg(feature = "mlir")]
+pub mod reduce;
 pub mod run;
 pub mod workbench;

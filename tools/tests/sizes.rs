@@ -79,6 +79,7 @@ fn save(folder: &Path) {
         stage: "pairs".into(),
         knobs: BTreeMap::new(),
         requires: Default::default(),
+        abi: Default::default(),
     };
     let mut package = Package::new(Manifest {
         format: FORMAT,

@@ -9,7 +9,7 @@ use kforge_oracle::{
 use kforge_runtime::HostTensor;
 
 use crate::{
-    Options,
+    Options, faulty,
     large::Large,
     refusal::Refusal,
     verdict::{self, Reason},
@@ -67,6 +67,7 @@ impl<'p> Expected<'p> {
         inputs: &dyn Fn() -> Result<Arc<[Array]>, Refusal>,
         options: &Options,
     ) -> Result<Vec<Held>, Refusal> {
+        let faults = options.faults;
         if outputs.len() != self.program.outputs.len() {
             return Err(Refusal::failed(format!(
                 "the package has {} outputs, the program {}",
@@ -88,9 +89,11 @@ impl<'p> Expected<'p> {
         let smooth = is_smooth_half(self.program);
         let mut held = Vec::new();
         for (index, (output, reference)) in outputs.iter().zip(references.iter()).enumerate() {
-            let got = output.to_f64_vec();
+            let got = faulty::outputs(output.to_f64_vec(), reference, faults);
+            let reference = &*faulty::reference(reference, faults);
             let comparison =
                 compare(&got, reference, &options.tolerance()).map_err(Refusal::failed)?;
+            let comparison = faulty::comparison(comparison, reference, faults);
             let plain = match smooth && is_vacuous(reference) {
                 true => self
                     .yardstick(inputs)?
@@ -141,7 +144,11 @@ impl Held {
                 return Err(Refusal::new(Reason::OnlyWithinTolerance, text()));
             }
             Outcome::Outside | Outcome::OutsideUser => {
-                return Err(Refusal::new(Reason::NumericMismatch, text()));
+                let error = result.max_abs_error;
+                return Err(Refusal {
+                    max_abs_error: error.is_finite().then_some(error),
+                    ..Refusal::new(Reason::NumericMismatch, text())
+                });
             }
         }
         if let Some(plain) = self.plain.filter(|plain| !plain.passed) {

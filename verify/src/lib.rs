@@ -7,12 +7,18 @@
 //!    its own, within the bound derived for it;
 //! 3. the whole function on the device, within the composed bound.
 //!
+//! Before anything runs, every launch is judged statically ([`prove`], level L1): accesses
+//! in bounds, no races, barriers met by whole workgroups. What is shown to be wrong is refused.
+//!
 //! A function of one unit is checked as the function alone: the kernels, the program and so
 //! the bounds are the same.
 //!
 //! Every device run is made twice, in two instances with memory of their own, with NaN and
 //! with 1e30 behind the inputs, into prefilled outputs with guard zones; both must agree
 //! bit for bit, and the first inputs must lead to the same result at the end.
+//!
+//! Where all of this agrees, level 3 may follow: the same kernels and programs as exact
+//! algebra over finite fields, on the host ([`algebra`]).
 //!
 //! [`Timer`] gives times of runs whose outputs were compared, and no others.
 //!
@@ -22,31 +28,43 @@
 //! Knows the oracle and the runtime, no MLIR: the pass `kforge-verify` and the
 //! tools without LLVM share it.
 
+pub mod algebra;
 mod bind;
 mod compose;
 pub mod convert;
 mod device;
+mod exact;
+mod faults;
+mod faulty;
 mod floor;
+pub mod foreign;
 mod hold;
+mod interpret;
 mod large;
 mod overwrite;
 mod pair;
 mod plausible;
+mod proofs;
+pub mod prove;
 mod references;
 mod refusal;
+mod replay;
 mod subject;
 mod timer;
 mod verdict;
 
 pub use compose::{ComposeError, compose};
+pub use faults::{Fault, Faults};
 pub use references::References;
+pub use replay::{Case, replay};
 pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use timer::Timer;
-pub use verdict::{Check, ErrorNorms, Failure, OwnShapeOnly, Reason, Scope, Verdict, Warning};
-
-use kforge_oracle::{
-    CompareOptions, Comparison, Level, Values, compare_programs, generate, standard_cases,
+pub use verdict::{
+    Check, ErrorNorms, Exact, Failure, KernelProof, NotExact, OwnShapeOnly, Reason, Scope, Shown,
+    Verdict, Warning,
 };
+
+use kforge_oracle::{CompareOptions, Comparison, Level, compare_programs, generate};
 use kforge_runtime::{Device, ExecOptions};
 
 /// How thorough the gate is.
@@ -54,6 +72,8 @@ use kforge_runtime::{Device, ExecOptions};
 pub struct Options {
     /// Which input values: `Quick` for every run, `Full` before shipping.
     pub cases: Level,
+    /// The level that must hold, 2 or 3. Level 3 is tried for it, and with all cases.
+    pub level: u8,
     /// Changes the random inputs; planners never see it.
     pub seed: u64,
     /// Deadline of one submission, in milliseconds.
@@ -69,12 +89,17 @@ pub struct Options {
     pub most_ms: Option<f64>,
     /// References of earlier gates on the same inputs.
     pub references: References,
+    /// The one kind of values to try, by its name in verdicts.
+    pub only: Option<String>,
+    /// A fault of the gate, in mutation runs.
+    pub faults: Faults,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             cases: Level::Quick,
+            level: 2,
             seed: 0,
             timeout_ms: 60_000,
             atol: None,
@@ -82,6 +107,8 @@ impl Default for Options {
             full_multiply_adds: large::FULL_MULTIPLY_ADDS,
             most_ms: None,
             references: References::default(),
+            only: None,
+            faults: Faults::default(),
         }
     }
 }
@@ -92,10 +119,6 @@ impl Options {
             atol: self.atol,
             rtol: self.rtol,
         }
-    }
-
-    fn value_cases(&self) -> Vec<(Values, u64)> {
-        standard_cases(self.cases)
     }
 }
 
@@ -108,12 +131,20 @@ pub fn verify(
 ) -> Verdict {
     let mut verdict = Verdict::new(device.description(), options);
     verdict.own_shape_only.clone_from(&subject.own_shape_only);
-    check_programs(subject, options, &mut verdict);
+    let faults = options.faults;
+    if !faults.has(Fault::ProgramsIgnored) {
+        check_programs(subject, options, &mut verdict);
+    }
+    if !proofs::check(subject, &mut verdict) {
+        return verdict;
+    }
     let alone = alone(subject);
     let function = alone.as_ref().unwrap_or(&subject.function);
     let function = (function, Scope::Function);
     let units = subject.units.iter().map(|unit| (unit, Scope::Kernel));
+    let units = units.filter(|_| !faults.has(Fault::UnitsIgnored));
     let variants = subject.variants.iter();
+    let variants = variants.filter(|_| !faults.has(Fault::OneShape));
     let variants = variants.map(|variant| (&variant.unit, Scope::Shape));
     let order: Vec<(&Runnable, Scope)> = match &alone {
         Some(_) => std::iter::once(function).chain(variants).collect(),
@@ -121,7 +152,9 @@ pub fn verify(
     };
     for (runnable, scope) in order {
         if scope == Scope::Function {
-            overwrite::check(runnable, &mut verdict);
+            if !faults.has(Fault::OverwritesIgnored) {
+                overwrite::check(runnable, &mut verdict);
+            }
             // A wrong stage makes the function wrong; its error says more than theirs.
             if !verdict.failures.is_empty() {
                 continue;
@@ -132,6 +165,9 @@ pub fn verify(
         }
     }
     verdict.close();
+    if verdict.passed && (options.level >= 3 || options.cases == Level::Full) {
+        exact::check(subject, options, &mut verdict);
+    }
     verdict
 }
 
@@ -170,11 +206,7 @@ fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
     }
     let mut decided = false;
     for (values, salt) in options.value_cases() {
-        let inputs = match generate(
-            &subject.function.program,
-            values,
-            options.seed.wrapping_add(salt),
-        ) {
+        let inputs = match generate(&subject.function.program, values, options.seed_of(salt)) {
             Ok(inputs) => inputs,
             Err(error) => {
                 verdict.refuse(

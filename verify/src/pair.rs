@@ -9,12 +9,13 @@ use kforge_runtime::{
     manifest::Symbols,
 };
 
-use crate::{Options, Reason, bind::Bound, refusal::Refusal, subject::Runnable};
+use crate::{Fault, Faults, Options, Reason, bind::Bound, refusal::Refusal, subject::Runnable};
 
 pub(crate) struct Pair {
     first: Executable,
     second: Executable,
     timeout_ms: u64,
+    faults: Faults,
     /// The shortest run, in milliseconds.
     least_ms: Option<f64>,
     /// The first inputs, and what they led to.
@@ -33,6 +34,7 @@ impl Pair {
             first: instance()?,
             second: instance()?,
             timeout_ms: options.timeout_ms,
+            faults: options.faults,
             least_ms: None,
             seen: None,
         })
@@ -45,12 +47,23 @@ impl Pair {
     /// Runs both instances. The caller compares their outputs, after it held the first
     /// against the oracle: a wrong value says more than a difference.
     pub fn run(&mut self, bound: Bound) -> Result<[Vec<HostTensor>; 2], Refusal> {
-        let (outputs, first) = timed(&mut self.first, &bound, Poison::Nan, self.timeout_ms)?;
-        let (others, second) = timed(&mut self.second, &bound, Poison::Big, self.timeout_ms)?;
+        let (outputs, first) = self.timed(true, &bound)?;
+        let (others, second) = self.timed(false, &bound)?;
         let times = [self.least_ms, first, second].into_iter().flatten();
         self.least_ms = times.reduce(f64::min);
         self.seen.get_or_insert_with(|| (bound, outputs.clone()));
         Ok([outputs, others])
+    }
+
+    /// One run of an instance, behind its padding.
+    fn timed(&mut self, first: bool, bound: &Bound) -> Result<Timed, Refusal> {
+        let (executable, poison) = match first {
+            true => (&mut self.first, Poison::Nan),
+            false => (&mut self.second, Poison::Big),
+        };
+        let poison = (!self.faults.has(Fault::PoisonOff)).then_some(poison);
+        let guarded = !self.faults.has(Fault::GuardsIgnored);
+        timed(executable, bound, poison, guarded, self.timeout_ms)
     }
 
     /// Refuses an entry whose shortest run took longer than `most_ms`.
@@ -73,7 +86,9 @@ impl Pair {
             "after runs with other inputs from what the same inputs led to before",
             "when a run is repeated at once",
         ] {
-            let again = run(&mut self.first, bound, Poison::Nan, self.timeout_ms)?;
+            let guarded = !self.faults.has(Fault::GuardsIgnored);
+            let poison = Some(Poison::Nan);
+            let (again, _) = timed(&mut self.first, bound, poison, guarded, self.timeout_ms)?;
             same(outputs, &again, how)?;
         }
         Ok(())
@@ -107,24 +122,24 @@ pub(crate) fn run(
     poison: Poison,
     timeout_ms: u64,
 ) -> Result<Vec<HostTensor>, Refusal> {
-    timed(executable, bound, poison, timeout_ms).map(|(outputs, _)| outputs)
+    timed(executable, bound, Some(poison), true, timeout_ms).map(|(outputs, _)| outputs)
 }
 
-/// The same, with its milliseconds where there is a clock.
+/// Outputs, with the run's milliseconds where there is a clock.
+type Timed = (Vec<HostTensor>, Option<f64>);
+
 fn timed(
     executable: &mut Executable,
     bound: &Bound,
-    poison: Poison,
+    poison: Option<Poison>,
+    guarded: bool,
     timeout_ms: u64,
-) -> Result<(Vec<HostTensor>, Option<f64>), Refusal> {
-    let options = RunOptions {
-        poison: Some(poison),
-        timeout_ms,
-    };
+) -> Result<Timed, Refusal> {
+    let options = RunOptions { poison, timeout_ms };
     let result = executable
         .run(&bound.arguments, &bound.weights, &options)
         .map_err(|error| Refusal::run(&error))?;
-    match result.guards.first() {
+    match result.guards.first().filter(|_| guarded) {
         Some(guard) => Err(Refusal::new(Reason::Poison, guard.to_string())),
         None => {
             let time = result.total.gpu_ms.or(result.total.wall_ms);

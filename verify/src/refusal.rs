@@ -13,6 +13,8 @@ pub(crate) struct Refusal {
     /// The device is busy or gone: whatever runs next would be refused as well, after waiting
     /// as long again.
     pub device_is_lost: bool,
+    /// Of values that are wrong, the largest error.
+    pub max_abs_error: Option<f64>,
 }
 
 impl Refusal {
@@ -21,6 +23,7 @@ impl Refusal {
             reason,
             detail: detail.into(),
             device_is_lost: false,
+            max_abs_error: None,
         }
     }
 

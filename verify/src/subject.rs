@@ -34,6 +34,8 @@ pub struct Runnable {
 pub struct Variant {
     /// The unit.
     pub unit: Runnable,
+    /// Stages of the subject whose own kernels the same generator made with the same knobs.
+    pub of: Vec<String>,
 }
 
 /// Everything about one entry that the gate checks.

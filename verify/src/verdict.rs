@@ -7,7 +7,7 @@ use kforge_runtime::DeviceDescription;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Options, hold::Held};
+use crate::{Options, hold::Held, prove::Facts};
 
 /// The outcome for one package on one device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,85 @@ pub struct Verdict {
     /// Stages that were tried at their own shape alone, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own_shape_only: Vec<OwnShapeOnly>,
+    /// What was shown statically of every launch of the function.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<KernelProof>,
+    /// What exact algebra showed, where it was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
+    /// Stages about which it says nothing, each with the reason: without L3 for their sake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_exact: Vec<NotExact>,
+}
+
+/// One launch under the static proof, level L1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelProof {
+    /// What reports call it.
+    pub stage: String,
+    /// The kernel that is launched.
+    pub kernel: String,
+    /// What was shown; absent where the proof does not reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+    /// Why it does not; completes the words "L2 only, because".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+/// What was shown of a launch: all of its accesses are in bounds, no two invocations race
+/// and every barrier is met by whole workgroups. In numbers, what that was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Indices below their length.
+    pub indices: usize,
+    /// Barriers met by whole workgroups.
+    pub barriers: usize,
+    /// Barrier intervals in which workgroup memory is free of races.
+    pub intervals: usize,
+    /// Buffers that invocations write apart.
+    pub buffers: usize,
+}
+
+impl Shown {
+    pub(crate) const fn of(facts: &Facts) -> Self {
+        Self {
+            indices: facts.indices,
+            barriers: facts.barriers,
+            intervals: facts.intervals,
+            buffers: facts.buffers,
+        }
+    }
+}
+
+/// Equality of kernels and programs over finite fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exact {
+    /// Stages whose kernels are equal to their programs.
+    pub stages: usize,
+    /// Shapes at which units were compared, their own among them.
+    pub shapes: usize,
+    /// The prime modulo which values are compared, in hexadecimal.
+    pub p: String,
+    /// The prime modulo which exponents are taken.
+    pub q: String,
+    /// Draws of all inputs in which every element agreed, at every shape.
+    pub draws: usize,
+    /// Degree of the difference of any element, at most.
+    pub degree: u64,
+    /// Logarithm to base two of the probability that a wrong element agreed in every draw.
+    pub log2_error: f64,
+    /// Operations interpreted.
+    pub operations: u64,
+}
+
+/// A stage without exact algebra.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotExact {
+    /// What reports call it.
+    pub stage: String,
+    /// Why; completes the words "no L3, because".
+    pub because: String,
 }
 
 /// A stage whose knobs were not tried at other shapes.
@@ -121,12 +200,17 @@ pub enum Reason {
     OnlyWithinTolerance,
     /// No input led to a bound that says anything.
     Undecided,
+    /// The kernel is another function than its program, exactly.
+    Algebraic,
     /// Elements not written, guards or arguments overwritten, or padding read.
     Poison,
     /// Two runs differ.
     Determinism,
     /// A time that no device could reach.
     Implausible,
+    /// An access out of bounds, a race or a barrier in divergent control flow, found
+    /// before anything ran.
+    Static,
     /// Right so far, and slower than was asked for.
     TooSlow,
     /// The device or the package failed.
@@ -148,6 +232,9 @@ pub struct Failure {
     pub detail: String,
     /// Knobs of the stage's kernels.
     pub knobs: String,
+    /// Of values that are wrong, the largest error; absent where one is not finite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_abs_error: Option<f64>,
 }
 
 impl Verdict {
@@ -165,6 +252,9 @@ impl Verdict {
             warnings: Vec::new(),
             failures: Vec::new(),
             own_shape_only: Vec::new(),
+            proofs: Vec::new(),
+            exact: None,
+            not_exact: Vec::new(),
         }
     }
 
@@ -183,6 +273,7 @@ impl Verdict {
             reason,
             detail,
             knobs: String::new(),
+            max_abs_error: None,
         });
     }
 
@@ -198,6 +289,14 @@ impl Verdict {
             against_plain: 0,
             elements: 0,
         });
+    }
+
+    /// A comparison that a faulty gate takes as made.
+    pub(crate) fn pass_unseen(&mut self, stage: &str, scope: Scope) {
+        self.pass_program(stage, Values::Normal);
+        if let Some(check) = self.checks.last_mut() {
+            check.scope = scope;
+        }
     }
 
     pub(crate) fn pass(&mut self, stage: &str, scope: Scope, values: Values, held: &Held) {
@@ -234,7 +333,37 @@ impl Verdict {
             .any(|check| check.scope == Scope::Function);
         self.passed = self.failures.is_empty() && on_device;
         if self.passed {
-            self.levels = vec!["L0".into(), "L2".into()];
+            let proved = !self.proofs.is_empty() && self.proofs.iter().all(|it| it.shown.is_some());
+            let levels = if proved {
+                &["L0", "L1", "L2"][..]
+            } else {
+                &["L0", "L2"]
+            };
+            self.levels = levels.iter().map(|&level| level.into()).collect();
+        }
+    }
+
+    /// Launches that the static proof does not reach, in one line for each reason, such as
+    /// `stage 'gather': L2 only, because ...`.
+    pub fn l2_only(&self) -> Vec<String> {
+        let open = |proof: &KernelProof| {
+            let because = proof.because.as_ref()?;
+            Some((proof.stage.clone(), because.clone()))
+        };
+        let found: Vec<(String, String)> = self.proofs.iter().filter_map(open).collect();
+        let all = found.len() == self.proofs.len();
+        match found.first() {
+            Some((_, because)) if all && found.iter().all(|(_, it)| it == because) => {
+                vec![format!("L2 only, because {because}")]
+            }
+            _ => {
+                let mut lines: Vec<String> = found
+                    .iter()
+                    .map(|(stage, because)| format!("stage '{stage}': L2 only, because {because}"))
+                    .collect();
+                lines.dedup();
+                lines
+            }
         }
     }
 
@@ -255,16 +384,27 @@ impl Verdict {
         })
     }
 
+    /// What exact algebra adds to the line.
+    fn exactness(&self) -> String {
+        if let Some(open) = self.not_exact.first() {
+            return format!("; no L3 for '{}', because {}", open.stage, open.because);
+        }
+        self.exact
+            .as_ref()
+            .map_or_else(String::new, |exact| format!("; {exact}"))
+    }
+
     /// The verdict in one line.
     pub fn summary(&self) -> String {
         match self.failures.first() {
             None => format!(
-                "verified {} on '{}' ({}), {} comparisons, worst error {:.3} of its bound{}",
+                "verified {} on '{}' ({}), {} comparisons, worst error {:.3} of its bound{}{}",
                 self.levels.join("+"),
                 self.device,
                 self.driver,
                 self.checks.len(),
                 self.worst_ratio,
+                self.exactness(),
                 self.warnings
                     .first()
                     .map_or_else(String::new, |first| format!(
@@ -296,6 +436,26 @@ impl fmt::Display for Warning {
             f,
             "stage '{stage}' ({values} values): {elements} errors are beyond their typical size, \
              up to {typical_ratio:.2} of it"
+        )
+    }
+}
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            shapes,
+            p,
+            q,
+            draws,
+            degree,
+            log2_error,
+            ..
+        } = self;
+        let noun = if *shapes == 1 { "shape" } else { "shapes" };
+        write!(
+            f,
+            "exact at {shapes} {noun} modulo p = {p}, q = {q}, {draws} draws, degree up to \
+             {degree}: a wrong element passes with at most 2^{log2_error:.0}"
         )
     }
 }

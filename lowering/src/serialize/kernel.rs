@@ -154,6 +154,7 @@ fn record(
         stage: stage.to_owned(),
         knobs: knobs(func),
         requires: requires::requires(func, kernel),
+        abi: Default::default(),
     })
 }
 

@@ -99,6 +99,7 @@ fn record(
             .to_owned(),
         knobs: kernel::knobs(func),
         requires: Requires::default(),
+        abi: Default::default(),
     })
 }
 

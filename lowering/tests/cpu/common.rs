@@ -199,6 +199,7 @@ pub fn package(
         stage: "test".into(),
         knobs: BTreeMap::new(),
         requires: manifest::Requires::default(),
+        abi: Default::default(),
     };
     let mut package = Package::new(Manifest {
         format: FORMAT,

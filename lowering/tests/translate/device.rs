@@ -85,6 +85,7 @@ fn run(
         stage: "test".into(),
         knobs: BTreeMap::new(),
         requires: manifest::Requires::default(),
+        abi: Default::default(),
     };
     let mut package = Package::new(Manifest {
         format: FORMAT,

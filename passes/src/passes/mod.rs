@@ -10,6 +10,7 @@ mod fuse_attention;
 mod fuse_matmul_activation;
 mod fuse_mlp_block;
 mod keep_reference;
+mod mutate;
 mod name_ops;
 mod serialize;
 mod tile_attention;
@@ -20,9 +21,10 @@ mod verify;
 pub use attach_device::OPTIONS as DEVICE_OPTIONS;
 use kforge_dialect::pass::PassDef;
 
-/// Every pass, in the order a full pipeline uses them.
+/// Every pass, in the order a full pipeline uses them, and the one that makes mistakes on
+/// purpose, which only mutation runs register.
 #[rustfmt::skip]
-pub static PASSES: &[PassDef] = &[
+const ALL: &[PassDef] = &[
     keep_reference::PASS,
     attach_device::PASS,
     name_ops::PASS,
@@ -38,4 +40,11 @@ pub static PASSES: &[PassDef] = &[
     convert_kforge_to_cpu::PASS,
     serialize::PASS,
     verify::PASS,
+    mutate::PASS,
 ];
+
+/// Every pass of pipelines and plans.
+pub static PASSES: &[PassDef] = ALL.split_at(ALL.len() - 1).0;
+
+/// The same, and `kforge-mutate`.
+pub static WITH_MUTATIONS: &[PassDef] = ALL;

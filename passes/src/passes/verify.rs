@@ -6,7 +6,7 @@
 //! ```
 //! After:
 //! ```mlir
-//! module attributes {kforge.reference = "...", kforge.verified = {levels = "L0+L2", device = "...", ...}} {...}
+//! module attributes {kforge.reference = "...", kforge.verified = {levels = "L0+L1+L2", device = "...", ...}} {...}
 //! ```
 //! Requires: `kforge.reference` (kforge-keep-reference at the start of the
 //! pipeline), a lowered module, and the device it was compiled for.
@@ -14,7 +14,7 @@
 //! together, agreed with the reference within the derived bounds. Anything else
 //! fails the pass at the op the wrong stage came from.
 //! Does nothing when: never.
-//! Limits: level 2; a timeout refuses.
+//! Limits: levels 2 and 3, which is also tried with cases=full; a timeout refuses.
 
 use kforge_dialect::{
     attributes,
@@ -49,7 +49,7 @@ pub const PASS: PassDef = PassDef {
         },
         OptionDef {
             name: "level",
-            description: "the level that must hold: 2, numeric on the device",
+            description: "the level that must hold: 2, numeric on the device; 3, also exact as algebra",
             kind: OptionKind::Integer(2),
         },
         OptionDef {
@@ -140,6 +140,14 @@ fn run<'c, 'a>(
                 format!("stage '{stage}' of '{entry}': shape: own only, because {because}");
             diagnostics::remark(kernel_location(module, stage, location), &message);
         }
+        for line in verdict.l2_only() {
+            diagnostics::remark(location, &format!("'{entry}' {line}"));
+        }
+        for open in &verdict.not_exact {
+            let (stage, because) = (&open.stage, &open.because);
+            let message = format!("stage '{stage}' of '{entry}': no L3, because {because}");
+            diagnostics::remark(kernel_location(module, stage, location), &message);
+        }
         pass.count("comparisons", verdict.checks.len() as u64);
     }
     if let Some(evidence) = evidence(context, &verdicts) {
@@ -149,10 +157,10 @@ fn run<'c, 'a>(
 }
 
 fn options(pass: &PassRun) -> Result<Options, String> {
-    if pass.integer("level") != 2 {
+    let level = pass.integer("level");
+    if !(2..=3).contains(&level) {
         return Err(format!(
-            "level {} is not available; level 2 is",
-            pass.integer("level")
+            "level {level} is not available; levels 2 and 3 are"
         ));
     }
     let tolerance = |name: &str| -> Result<Option<f64>, String> {
@@ -174,6 +182,7 @@ fn options(pass: &PassRun) -> Result<Options, String> {
             "full" => kforge_oracle::Level::Full,
             _ => kforge_oracle::Level::Quick,
         },
+        level: level as u8,
         seed: pass.integer("seed") as u64,
         timeout_ms: u64::try_from(timeout)
             .ok()

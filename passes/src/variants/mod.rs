@@ -17,7 +17,7 @@ mod origin;
 mod rebuild;
 mod scheduled;
 
-use std::collections::HashSet;
+use std::{collections::HashMap, ops::Range};
 
 use kforge_dialect::{
     Attention, LayerNorm, Matmul, Mlp, RmsNorm, Rope, Softmax, TensorType, device::Device, ir,
@@ -66,7 +66,8 @@ pub fn of_units(
     cases: Level,
 ) -> Result<Variants, VerifyError> {
     let context = kforge_dialect::context();
-    let mut seen = HashSet::new();
+    // The variants of each module.
+    let mut seen: HashMap<String, Range<usize>> = HashMap::new();
     let mut variants = Variants::default();
     for unit in serialized.units.iter().filter(|unit| unit.entry == entry) {
         let candidates = match candidates(&context, device, serialized, unit, cases) {
@@ -79,15 +80,30 @@ pub fn of_units(
                 continue;
             }
         };
+        // Of kernels that were changed behind the conversion other shapes say less.
+        let generated = origin::check(&context, device, serialized, unit).is_ok();
         for candidate in candidates {
-            if !seen.insert(candidate.module.as_operation().to_string()) {
-                continue;
+            let text = candidate.module.as_operation().to_string();
+            let made = match seen.get(&text) {
+                Some(made) => made.clone(),
+                None => {
+                    let stage = format!("{} at ({})", unit.stage, candidate.sizes);
+                    // What is measured by another process is saved with all its units.
+                    let link = serialized.is_linked();
+                    let first = variants.tried.len();
+                    variants
+                        .tried
+                        .extend(lower(&context, candidate, stage, link)?);
+                    let made = first..variants.tried.len();
+                    seen.insert(text, made.clone());
+                    made
+                }
+            };
+            if generated {
+                for variant in &mut variants.tried[made] {
+                    variant.of.push(unit.stage.clone());
+                }
             }
-            let stage = format!("{} at ({})", unit.stage, candidate.sizes);
-            // What is measured by another process is saved with all its units.
-            let link = serialized.is_linked();
-            let made = lower(&context, candidate, stage, link)?;
-            variants.tried.extend(made);
         }
     }
     Ok(variants)
@@ -217,7 +233,10 @@ fn lower(
         let mut runnable = Runnable::unit(&lowered.package, unit)?;
         runnable.stage.clone_from(&stage);
         runnable.native = lowered.functions();
-        variants.push(Variant { unit: runnable });
+        variants.push(Variant {
+            unit: runnable,
+            of: Vec::new(),
+        });
     }
     Ok(variants)
 }

@@ -3,7 +3,7 @@
 use kforge_verify::Reason::{self, Execution, NumericMismatch, Poison, Program};
 
 use crate::{
-    gate::{Expected, all_refused, check, report},
+    gate::{Expected, STATIC, all_refused, check, report},
     ir::{Ir, Op, nth, run},
     matmul::ROUND,
 };
@@ -104,7 +104,7 @@ fn wrong_mlps_are_refused() {
                     });
                 },
             ),
-            ("no barriers", WRONG, |ir| {
+            ("no barriers", STATIC, |ir| {
                 ir.kernel(|op| op.is("gpu.barrier").then(Vec::new))
             }),
         ],

@@ -9,7 +9,8 @@ use super::{
     svg,
 };
 
-const STYLE: &str = include_str!("page.css");
+/// The style of a page, for whoever makes another one.
+pub const STYLE: &str = include_str!("page.css");
 
 /// The report as a page of HTML.
 pub fn html(report: &Report) -> String {
@@ -35,7 +36,7 @@ pub fn html(report: &Report) -> String {
 
 /// Text as it may stand in an element or a quoted attribute. Control characters but
 /// line breaks and tabs, which HTML does not allow, become U+FFFD.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -30,7 +30,7 @@ pub use compare::{CompareError, Compared, Comparison, compare};
 pub use curve::Point;
 pub use effect::{Effect, Group, PERMUTATIONS, effect};
 pub use factor::settings;
-pub use html::html;
+pub use html::{STYLE, escape, html};
 pub use impact::{Impact, Value};
 pub use stability::Stability;
 pub use summary::{Planner, Ranked, Refusals, TOP};

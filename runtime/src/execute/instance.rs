@@ -58,6 +58,8 @@ pub(crate) struct BoundDispatch {
     /// Buffer and first byte of each binding.
     pub args: Vec<(BufferId, u64)>,
     pub immediates: Vec<u8>,
+    /// Pipeline-overridable constants.
+    pub constants: Vec<(String, f64)>,
 }
 
 impl BoundBuffer {
@@ -299,12 +301,21 @@ fn bind_dispatch(
     for (value, scalar) in dispatch.immediates.iter().zip(&kernel.immediates) {
         immediates.extend(immediate(value, *scalar, symbols, &place)?);
     }
+    let constants = kernel.abi.constants.iter().map(|(name, value)| {
+        let value = match value {
+            Immediate::F32(value) => f64::from(value.0),
+            Immediate::Integer(expr) => number(place, expr, symbols)? as f64,
+        };
+        Ok((name.clone(), value))
+    });
+    let constants = constants.collect::<Result<Vec<_>, RunError>>()?;
     Ok(BoundDispatch {
         kernel: dispatch.kernel.clone(),
         site,
         workgroups,
         args,
         immediates,
+        constants,
     })
 }
 

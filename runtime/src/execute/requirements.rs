@@ -55,7 +55,10 @@ pub(super) fn check_kernel(kernel: &Kernel, device: &DeviceDescription) -> Resul
     }
     check_trips(limits.loop_trips, device)?;
     let size = kernel.workgroup_size.map(u64::from);
-    let immediates = 4 * kernel.immediates.len() as u64;
+    let immediates = match kernel.abi.uniform {
+        Some(_) => 0,
+        None => 4 * kernel.immediates.len() as u64,
+    };
     let checks = [
         (
             "workgroup memory bytes",

@@ -1,6 +1,7 @@
 //! Carries out scripts on a GPU: one submission per run.
 
 use std::{
+    collections::BTreeMap,
     ops::Range,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
@@ -10,6 +11,7 @@ use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
     BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor,
     ComputePassDescriptor, MapMode,
+    util::{BufferInitDescriptor, DeviceExt},
 };
 
 use super::{
@@ -23,7 +25,7 @@ use crate::{
         Action, BoundDispatch, ExecOptions, Executed, FailureKind, Fault, Instance, MemoryPlan,
         RunError, Saved,
     },
-    manifest::Package,
+    manifest::{Kernel, Package},
 };
 
 /// Pipelines, memory and bind groups of one executable.
@@ -32,8 +34,11 @@ pub(crate) struct GpuBackend {
     context: Arc<GpuContext>,
     slots: Vec<Buffer>,
     /// Per dispatch of the instance.
-    launches: Vec<(Arc<Pipeline>, BindGroup)>,
+    launches: Vec<(Arc<Pipeline>, Groups)>,
 }
+
+/// Bind groups with their numbers.
+type Groups = Vec<(u32, BindGroup)>;
 
 impl GpuBackend {
     pub(crate) fn new(
@@ -53,10 +58,15 @@ impl GpuBackend {
         let launch = |dispatch: &BoundDispatch| {
             let kernel = &package.manifest.kernels[&dispatch.kernel];
             let wgsl = package.wgsl(&dispatch.kernel).unwrap_or_default();
-            let pipeline = context.pipeline(kernel, wgsl, options)?;
-            let group = context
-                .scoped(|| bind_group(context, &pipeline, dispatch, instance, memory, &slots))?;
-            Ok((pipeline, group))
+            let pipeline = context.pipeline(kernel, &dispatch.constants, wgsl, options)?;
+            let places = Places {
+                instance,
+                memory,
+                slots: &slots,
+            };
+            let groups =
+                context.scoped(|| bind_groups(context, &pipeline, kernel, dispatch, &places))?;
+            Ok((pipeline, groups))
         };
         let launches = instance
             .dispatches
@@ -189,14 +199,16 @@ impl GpuBackend {
         dispatch: &BoundDispatch,
         watch: Option<(&Stopwatch, usize)>,
     ) {
-        let (pipeline, group) = &self.launches[index];
+        let (pipeline, groups) = &self.launches[index];
         let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
             label: Some(&dispatch.kernel),
             timestamp_writes: watch.map(|(watch, nth)| watch.writes(nth)),
         });
         pass.set_pipeline(&pipeline.pipeline);
-        pass.set_bind_group(0, group, &[]);
-        if !dispatch.immediates.is_empty() {
+        for (number, group) in groups {
+            pass.set_bind_group(*number, group, &[]);
+        }
+        if pipeline.takes_immediates {
             pass.set_immediates(0, &dispatch.immediates);
         }
         let [x, y, z] = dispatch.workgroups;
@@ -266,32 +278,69 @@ fn create_slot(context: &GpuContext, bytes: u64) -> Result<Buffer, Fault> {
         })
 }
 
-fn bind_group(
+/// Where the buffers of an instance are.
+struct Places<'p> {
+    instance: &'p Instance,
+    memory: &'p MemoryPlan,
+    slots: &'p [Buffer],
+}
+
+fn bind_groups(
     context: &GpuContext,
     pipeline: &Pipeline,
+    kernel: &Kernel,
     dispatch: &BoundDispatch,
-    instance: &Instance,
-    memory: &MemoryPlan,
-    slots: &[Buffer],
-) -> BindGroup {
-    let entries: Vec<_> = dispatch
+    places: &Places,
+) -> Groups {
+    let uniform = kernel.abi.uniform.map(|place| {
+        // Its size is that of a struct, whose alignment is 16 at most.
+        let mut contents = dispatch.immediates.clone();
+        contents.resize(contents.len().next_multiple_of(16), 0);
+        let buffer = context.device.create_buffer_init(&BufferInitDescriptor {
+            label: Some("kforge sizes"),
+            contents: &contents,
+            usage: BufferUsages::UNIFORM,
+        });
+        (place, buffer)
+    });
+    let storage = dispatch
         .args
         .iter()
         .enumerate()
-        .map(|(index, (buffer, offset))| BindGroupEntry {
-            binding: index as u32,
-            resource: BindingResource::Buffer(BufferBinding {
-                buffer: &slots[memory.slot_of[buffer]],
+        .map(|(index, (id, offset))| {
+            let zone = places.instance.buffers[id].zone;
+            // Exactly the tenant's zone: a larger slot would let a stray write land behind
+            // the guard. Where the length counts, the guard is behind the binding.
+            let end = match kernel.abi.exact.contains(&index) {
+                true => zone.guard,
+                false => zone.end,
+            };
+            let resource = BindingResource::Buffer(BufferBinding {
+                buffer: &places.slots[places.memory.slot_of[id]],
                 offset: *offset,
-                // Exactly the tenant's zone: a larger slot would let a stray
-                // write land behind the guard.
-                size: std::num::NonZeroU64::new(instance.buffers[buffer].zone.end - offset),
-            }),
-        })
-        .collect();
-    context.device.create_bind_group(&BindGroupDescriptor {
-        label: Some(&dispatch.kernel),
-        layout: &pipeline.bindings,
-        entries: &entries,
-    })
+                size: std::num::NonZeroU64::new(end - offset),
+            });
+            (kernel.abi.place(index), resource)
+        });
+    let uniform = uniform.as_ref();
+    let uniform = uniform.map(|(place, buffer)| (*place, buffer.as_entire_binding()));
+    let mut entries: BTreeMap<u32, Vec<BindGroupEntry>> = BTreeMap::new();
+    for (place, resource) in storage.chain(uniform) {
+        entries
+            .entry(place.group)
+            .or_default()
+            .push(BindGroupEntry {
+                binding: place.binding,
+                resource,
+            });
+    }
+    let group = |(number, layout): (&u32, &wgpu::BindGroupLayout)| {
+        let group = context.device.create_bind_group(&BindGroupDescriptor {
+            label: Some(&dispatch.kernel),
+            layout,
+            entries: entries.get(number).map_or(&[][..], Vec::as_slice),
+        });
+        (*number, group)
+    };
+    pipeline.groups.iter().map(group).collect()
 }

@@ -1,6 +1,10 @@
 //! Compute pipelines from WGSL, cached per device by what they are made of.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use wgpu::{
     BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType, BufferBindingType,
@@ -11,7 +15,7 @@ use wgpu::{
 use super::context::{GpuContext, lock};
 use crate::{
     execute::{ExecOptions, FailureKind, Fault, ShaderChecks},
-    manifest::Kernel,
+    manifest::{Kernel, Place},
 };
 
 /// Most pipelines kept per device; beyond that the cache starts anew.
@@ -23,7 +27,10 @@ pub(crate) type PipelineCache = HashMap<Key, Arc<Pipeline>>;
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub pipeline: wgpu::ComputePipeline,
-    pub bindings: wgpu::BindGroupLayout,
+    /// By number of the bind group; the others are empty.
+    pub groups: BTreeMap<u32, wgpu::BindGroupLayout>,
+    /// Whether scalars are passed as immediates.
+    pub takes_immediates: bool,
 }
 
 /// Everything a pipeline depends on.
@@ -31,8 +38,12 @@ pub(crate) struct Pipeline {
 pub(crate) struct Key {
     code: [u8; 32],
     entry_point: String,
-    writable: Vec<bool>,
+    /// Place of each storage buffer, and whether it is written.
+    storage: Vec<(Place, bool)>,
+    uniform: Option<Place>,
     immediate_bytes: u32,
+    /// Bits of the values, by name.
+    constants: Vec<(String, u64)>,
     checks: ShaderChecks,
     zero_workgroup_memory: bool,
 }
@@ -42,18 +53,28 @@ impl GpuContext {
     pub(super) fn pipeline(
         &self,
         kernel: &Kernel,
+        constants: &[(String, f64)],
         wgsl: &str,
         options: &ExecOptions,
     ) -> Result<Arc<Pipeline>, Fault> {
         let key = Key {
             code: *blake3::hash(wgsl.as_bytes()).as_bytes(),
             entry_point: kernel.entry_point.clone(),
-            writable: kernel
+            storage: kernel
                 .bindings
                 .iter()
-                .map(|binding| binding.access.writes())
+                .enumerate()
+                .map(|(index, binding)| (kernel.abi.place(index), binding.access.writes()))
                 .collect(),
-            immediate_bytes: 4 * kernel.immediates.len() as u32,
+            uniform: kernel.abi.uniform,
+            immediate_bytes: match kernel.abi.uniform {
+                Some(_) => 0,
+                None => 4 * kernel.immediates.len() as u32,
+            },
+            constants: constants
+                .iter()
+                .map(|(name, value)| (name.clone(), value.to_bits()))
+                .collect(),
             checks: options.checks,
             zero_workgroup_memory: options.zero_workgroup_memory,
         };
@@ -96,36 +117,21 @@ impl GpuContext {
                 unsafe { self.device.create_shader_module_trusted(descriptor, checks) }
             }
         };
-        let entries: Vec<_> = key
-            .writable
-            .iter()
-            .enumerate()
-            .map(|(index, &writable)| BindGroupLayoutEntry {
-                binding: index as u32,
-                visibility: ShaderStages::COMPUTE,
-                ty: BindingType::Buffer {
-                    ty: BufferBindingType::Storage {
-                        read_only: !writable,
-                    },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            })
-            .collect();
-        let bindings = self
-            .device
-            .create_bind_group_layout(&BindGroupLayoutDescriptor {
-                label,
-                entries: &entries,
-            });
+        let groups = self.layouts(key, label);
+        let count = groups.last_key_value().map_or(0, |(group, _)| group + 1);
+        let layouts: Vec<_> = (0..count).map(|group| groups.get(&group)).collect();
         let layout = self
             .device
             .create_pipeline_layout(&PipelineLayoutDescriptor {
                 label,
-                bind_group_layouts: &[Some(&bindings)],
+                bind_group_layouts: &layouts,
                 immediate_size: key.immediate_bytes,
             });
+        let constants: Vec<(&str, f64)> = key
+            .constants
+            .iter()
+            .map(|(name, bits)| (name.as_str(), f64::from_bits(*bits)))
+            .collect();
         let pipeline = self
             .device
             .create_compute_pipeline(&ComputePipelineDescriptor {
@@ -134,11 +140,47 @@ impl GpuContext {
                 module: &module,
                 entry_point: Some(&key.entry_point),
                 compilation_options: PipelineCompilationOptions {
+                    constants: &constants,
                     zero_initialize_workgroup_memory: key.zero_workgroup_memory,
-                    ..Default::default()
                 },
                 cache: None,
             });
-        Pipeline { pipeline, bindings }
+        Pipeline {
+            pipeline,
+            groups,
+            takes_immediates: key.immediate_bytes > 0,
+        }
+    }
+
+    fn layouts(&self, key: &Key, label: Option<&str>) -> BTreeMap<u32, wgpu::BindGroupLayout> {
+        let storage = key.storage.iter().map(|(place, writable)| {
+            let read_only = !writable;
+            (*place, BufferBindingType::Storage { read_only })
+        });
+        let uniform = key.uniform.map(|place| (place, BufferBindingType::Uniform));
+        let mut entries: BTreeMap<u32, Vec<BindGroupLayoutEntry>> = BTreeMap::new();
+        for (place, ty) in storage.chain(uniform) {
+            entries
+                .entry(place.group)
+                .or_default()
+                .push(BindGroupLayoutEntry {
+                    binding: place.binding,
+                    visibility: ShaderStages::COMPUTE,
+                    ty: BindingType::Buffer {
+                        ty,
+                        has_dynamic_offset: false,
+                        min_binding_size: None,
+                    },
+                    count: None,
+                });
+        }
+        let layout = |(group, entries): (u32, Vec<BindGroupLayoutEntry>)| {
+            let descriptor = BindGroupLayoutDescriptor {
+                label,
+                entries: &entries,
+            };
+            (group, self.device.create_bind_group_layout(&descriptor))
+        };
+        entries.into_iter().map(layout).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! Kernels of a package: code, bindings, scalar arguments, requirements.
 //!
 //! The kernel ABI: bindings in order are `@group(0) @binding(i)`; immediates
-//! in order are the fields of one struct in `var<immediate>`, 4 bytes each.
+//! in order are the fields of one struct in `var<immediate>`, 4 bytes each. WGSL that
+//! others wrote may differ in an [`Abi`] of its own.
 //! The native ABI is described in [`crate::cpu`].
 
 use std::{collections::BTreeMap, fmt};
@@ -9,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dtype, Expr};
+use super::{Dtype, Expr, Immediate};
 
 /// One entry point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,62 @@ pub struct Kernel {
     /// What a device must have.
     #[serde(default)]
     pub requires: Requires,
+    /// Where the arguments are, if not where kforge's own kernels have them.
+    #[serde(default, skip_serializing_if = "Abi::is_own")]
+    pub abi: Abi,
+}
+
+/// Where a WGSL kernel finds its arguments. The default is kforge's own ABI.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Abi {
+    /// Place of each binding; empty = `@group(0) @binding(i)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
+    /// Bindings, by number in the list, that end where their data ends, for kernels that
+    /// ask for their `arrayLength`. Their guard zone lies outside of the binding.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exact: Vec<usize>,
+    /// The uniform buffer that holds the immediates; absent = `var<immediate>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uniform: Option<Place>,
+    /// Values of pipeline-overridable constants, by name or by the number of their `@id`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub constants: BTreeMap<String, Immediate>,
+}
+
+impl Abi {
+    /// Whether it is kforge's own.
+    pub fn is_own(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Where a binding is.
+    pub fn place(&self, binding: usize) -> Place {
+        let own = Place {
+            group: 0,
+            binding: binding as u32,
+        };
+        self.places.get(binding).copied().unwrap_or(own)
+    }
+}
+
+/// A resource of a shader: `@group(group) @binding(binding)`.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The bind group.
+    pub group: u32,
+    /// The binding in it.
+    pub binding: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@group({}) @binding({})", self.group, self.binding)
+    }
 }
 
 impl Kernel {

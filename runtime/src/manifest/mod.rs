@@ -13,6 +13,7 @@ mod kernel;
 mod load;
 mod names;
 mod package;
+mod parse;
 mod program;
 mod save;
 mod unit;
@@ -24,9 +25,11 @@ pub use buffer::{Buffer, BufferId, Extent, ExtentError, Role, SymbolRange};
 pub use dtype::Dtype;
 pub use expr::{Expr, ExprError, ExprOp, Symbols};
 pub use kernel::{
-    Access, Binding, Code, Kernel, Knob, MatrixShape, RequiredLimits, Requires, ScalarType,
+    Abi, Access, Binding, Code, Kernel, Knob, MatrixShape, Place, RequiredLimits, Requires,
+    ScalarType,
 };
 pub use package::{Package, PackageError};
+pub use parse::ParseExprError;
 pub use program::{Dispatch, Entry, Float, Immediate, KernelArgument, Port, Step};
 pub use unit::{UNIT_ENTRY, Unit};
 

@@ -10,8 +10,14 @@ use super::{
     validate::{MAX_RANK, check_count, check_name, invalid},
 };
 
-/// Most bindings of a kernel: WebGPU's base limit on storage buffers.
-const MAX_BINDINGS: usize = 8;
+/// Most bindings of a kernel; a device may have fewer.
+const MAX_BINDINGS: usize = 64;
+/// Bind groups that every device has.
+const MAX_GROUPS: u32 = 4;
+/// Numbers of bindings that every device has.
+const MAX_BINDING_NUMBER: u32 = 1000;
+/// Most pipeline-overridable constants.
+const MAX_CONSTANTS: usize = 256;
 const MAX_IMMEDIATES: usize = 64;
 const MAX_STEPS: usize = 1 << 16;
 const MAX_PORTS: usize = 1 << 12;
@@ -48,6 +54,7 @@ impl Package {
                 self.check_expr(&place, elements)?;
             }
         }
+        self.check_abi(&place, kernel)?;
         if let Code::Native { symbol, triple, .. } = &kernel.code {
             check_name(&place, symbol)?;
             check_name(&place, triple)?;
@@ -69,6 +76,51 @@ impl Package {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    fn check_abi(&self, place: &str, kernel: &Kernel) -> Result<(), PackageError> {
+        let abi = &kernel.abi;
+        let wrong = |problem: String| Err(invalid(place.into(), problem));
+        if abi.is_own() {
+            return Ok(());
+        }
+        if kernel.is_native() {
+            return wrong("native code has no bind groups, uniforms or constants".into());
+        }
+        if !abi.places.is_empty() {
+            check_equal(place, "places", abi.places.len(), kernel.bindings.len())?;
+        }
+        let bindings = 0..kernel.bindings.len();
+        let places = bindings.clone().map(|index| abi.place(index));
+        let mut taken = BTreeSet::new();
+        for at in places.chain(abi.uniform) {
+            if at.group >= MAX_GROUPS || at.binding >= MAX_BINDING_NUMBER {
+                return wrong(format!(
+                    "{at} is not within groups 0..{MAX_GROUPS} and bindings 0..{MAX_BINDING_NUMBER}"
+                ));
+            }
+            if !taken.insert(at) {
+                return wrong(format!("{at} is there twice"));
+            }
+        }
+        if let Some(index) = abi.exact.iter().find(|index| !bindings.contains(index)) {
+            return wrong(format!("exact binding {index} does not exist"));
+        }
+        if abi.uniform.is_some() && kernel.immediates.is_empty() {
+            return wrong("a uniform buffer without values".into());
+        }
+        check_count(
+            &format!("{place} constants"),
+            abi.constants.len(),
+            MAX_CONSTANTS,
+        )?;
+        for (name, value) in &abi.constants {
+            check_name(place, name)?;
+            if let Immediate::Integer(expr) = value {
+                self.check_expr(place, expr)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn check_entry(&self, name: &str, entry: &Entry) -> Result<(), PackageError> {

@@ -84,6 +84,7 @@ fn package(name: &str, text: &str, groups: u64, elements: u64) -> Package {
         stage: name.into(),
         knobs: BTreeMap::new(),
         requires: Default::default(),
+        abi: Default::default(),
     };
     let groups = i64::try_from(groups).unwrap_or(i64::MAX);
     let dispatch = Dispatch {

@@ -156,6 +156,7 @@ pub fn kernel(name: &str, code: Code, workgroup_size: [u32; 3], access: &[Access
         stage: name.into(),
         knobs: BTreeMap::new(),
         requires: Default::default(),
+        abi: Default::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod abi;
 #[path = "../common/mod.rs"]
 mod common;
 mod guards;

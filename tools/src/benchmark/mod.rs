@@ -93,6 +93,7 @@ pub fn measure(
             // It was compiled here, from a plan that holds nothing but knobs.
             native: true,
             deadline: settings.deadline,
+            ..measure::Settings::default()
         },
     );
     let mut compiled: Vec<Result<PathBuf, Refusal>> = Vec::new();

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 fn main() {
-    kforge_passes::register();
+    kforge_passes::register_with_mutations();
     let arguments: Vec<_> = std::env::args_os().collect();
     let arguments = match kforge_tools::opt::with_plan(arguments) {
         Ok(arguments) => arguments,

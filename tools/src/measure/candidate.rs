@@ -7,6 +7,7 @@ use std::{
 
 use kforge_runtime::{Package, PackageError};
 use kforge_verify::{Runnable, Subject, SubjectError, Variant};
+use serde::Deserialize;
 use serde_json::json;
 
 /// Its package, in the folder of a candidate.
@@ -69,7 +70,7 @@ pub fn write(folder: &Path, plan: &str, subject: &Subject) -> Result<(), Candida
         } = &variant.unit;
         let (mut package, mut program) = (package.clone(), program.clone());
         program.name.clone_from(stage);
-        package.program = Some(json!({ "function": program }));
+        package.program = Some(json!({ "function": program, "of": variant.of }));
         package.save(part.join(SHAPES).join(format!("{index:02}")))?;
     }
     let own = serde_json::to_string(&subject.own_shape_only).unwrap_or_default();
@@ -103,12 +104,18 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, CandidateError> {
 }
 
 /// What the gate checks of a candidate.
-pub(super) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
-    let mut subject = read(&folder.join(PACKAGE))?;
+pub(crate) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
+    let mut subject = package(&folder.join(PACKAGE))?;
     for path in folders(&folder.join(SHAPES))? {
-        let mut unit = read(&path)?.function;
+        let mut unit = package(&path)?.function;
         unit.stage.clone_from(&unit.program.name);
-        subject.variants.push(Variant { unit });
+        let of = unit
+            .package
+            .program
+            .as_ref()
+            .and_then(|program| program.get("of"));
+        let of = of.map_or_else(Vec::new, |of| Vec::deserialize(of).unwrap_or_default());
+        subject.variants.push(Variant { unit, of });
     }
     let path = folder.join(OWN_SHAPE_ONLY);
     let text = fs::read(&path).map_err(io_error(&path))?;
@@ -117,7 +124,8 @@ pub(super) fn subject(folder: &Path) -> Result<Subject, CandidateError> {
     Ok(subject)
 }
 
-fn read(path: &Path) -> Result<Subject, CandidateError> {
+/// What the gate checks of a package of one function.
+pub(crate) fn package(path: &Path) -> Result<Subject, CandidateError> {
     let package = Package::load(path)?;
     let entries: Vec<&String> = package
         .manifest

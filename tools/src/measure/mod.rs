@@ -12,6 +12,7 @@ mod candidate;
 mod command;
 mod job;
 mod outcome;
+mod process;
 mod result;
 mod worker;
 
@@ -20,3 +21,8 @@ pub use command::{measure_all, work};
 pub use job::{Ask, Candidate};
 pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};
 pub use worker::{Settings, Worker};
+
+pub(crate) use candidate::{package as package_subject, subject as candidate_subject};
+pub(crate) use outcome::time;
+#[cfg(feature = "mlir")]
+pub(crate) use process::{Lost, Patience, Process, TURN};

@@ -1,13 +1,17 @@
 //! What becomes of a job's candidates: a verdict each, then times.
 
-use std::{path::Path, time::Duration};
+use std::{io::Write, path::Path, time::Duration};
 
+use kforge_mutate::{
+    Corpus,
+    corpus::{About, Kept, key},
+};
 use kforge_oracle::Level;
 use kforge_runtime::{
     Device, ExecOptions,
     execute::{Repeats, Spread, Timing},
 };
-use kforge_verify::{Options, References, Subject, Timer, Verdict};
+use kforge_verify::{Options, Reason, References, Subject, Timer, Verdict};
 
 use super::{
     candidate,
@@ -48,7 +52,7 @@ pub(super) fn outcomes(
             cases,
             ..options.clone()
         };
-        verified(&candidate.folder, device, &exec, &options)
+        verified(&candidate.folder, device, &exec, &options, settings)
     };
     let verified: Vec<_> = job.candidates.iter().map(verified).collect();
     let timers = verified.iter().map(|verified| {
@@ -80,14 +84,48 @@ fn verified(
     device: &Device,
     exec: &ExecOptions,
     options: &Options,
+    settings: &Settings,
 ) -> Result<(Subject, Verdict), Refusal> {
     let subject =
         candidate::subject(folder).map_err(|error| Refusal::new("package", error.to_string()))?;
     let verdict = kforge_verify::verify(&subject, device, exec, options);
     match verdict.passed {
         true => Ok((subject, verdict)),
-        false => Err(Refusal::of_verdict(&verdict)),
+        false => {
+            keep(&subject, &verdict, device, settings);
+            Err(Refusal::of_verdict(&verdict))
+        }
     }
+}
+
+/// Adds the case that refused a candidate to the regression corpus.
+fn keep(subject: &Subject, verdict: &Verdict, device: &Device, settings: &Settings) {
+    let (Some(path), Some(failure)) = (&settings.corpus, verdict.failures.first()) else {
+        return;
+    };
+    // What is too slow is not wrong.
+    if failure.reason == Reason::TooSlow {
+        return;
+    }
+    let about = About {
+        program: &key(&subject.function.program),
+        function: &subject.function.stage,
+        target: device.description().target,
+        plan: &subject.function.package.manifest.plan,
+        found_by: "a candidate",
+    };
+    let kept = Kept::of(failure, verdict.seed, &about);
+    // The refusal stands whether or not its case can be kept.
+    match Corpus::record(path, kept) {
+        Ok(None) => {}
+        Ok(Some(warning)) => eprint(&warning),
+        Err(error) => eprint(&format!("cannot write '{}': {error}", path.display())),
+    }
+}
+
+fn eprint(warning: &str) {
+    // With standard error gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "warning: {warning}");
 }
 
 /// Times in turns, or of one timer at once.
@@ -140,7 +178,8 @@ fn once(timer: &mut Timer, repeats: Repeats) -> Result<Time, Refusal> {
         .ok_or_else(|| Refusal::new("no-time", "neither the device nor the host gave a time"))
 }
 
-fn time(timing: &Timing) -> Option<Time> {
+/// The device's time, or the host's where it has none.
+pub(crate) fn time(timing: &Timing) -> Option<Time> {
     let of = |clock| move |ms| Time { clock, ms };
     let device = timing.total.gpu_ms.map(of(Clock::Device));
     device.or(timing.total.wall_ms.map(of(Clock::Host)))

@@ -127,7 +127,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn of_failure(failure: &Failure) -> Self {
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
         let values = failure
             .values
             .as_deref()
@@ -141,9 +141,11 @@ const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Program => "program",
         Reason::NumericMismatch => "numeric-mismatch",
+        Reason::Algebraic => "algebraic",
         Reason::OnlyWithinTolerance => "only-within-tolerance",
         Reason::Undecided => "undecided",
         Reason::Poison => "poison",
+        Reason::Static => "static",
         Reason::Determinism => "determinism",
         Reason::Implausible => "implausible",
         Reason::TooSlow => "too-slow",

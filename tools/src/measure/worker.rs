@@ -5,16 +5,13 @@
 //! candidates' refusal; the child is killed and the next job gets a new one.
 
 use std::{
-    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
-    thread,
     time::Duration,
 };
 
 use super::{
     job::{Ask, Candidate, Job},
+    process::{Lost, Process},
     result::{Measured, Refusal, Result as Outcome},
 };
 
@@ -31,6 +28,8 @@ pub struct Settings {
     pub native: bool,
     /// Longest a candidate may take.
     pub deadline: Duration,
+    /// The regression corpus that the case of a refusal is added to; `None`: none.
+    pub corpus: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -41,6 +40,7 @@ impl Default for Settings {
             seed: 0,
             native: false,
             deadline: Duration::from_secs(120),
+            corpus: None,
         }
     }
 }
@@ -50,14 +50,7 @@ impl Default for Settings {
 pub struct Worker {
     program: PathBuf,
     settings: Settings,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    input: ChildStdin,
-    lines: Receiver<String>,
+    running: Option<Process>,
 }
 
 impl Worker {
@@ -94,7 +87,7 @@ impl Worker {
         match self.ask(candidates, ask) {
             Ok(measured) => measured,
             Err(refusal) => {
-                self.stop();
+                self.running = None;
                 let refused = |candidate| Measured {
                     candidate,
                     device: None,
@@ -110,94 +103,40 @@ impl Worker {
         let broken = |error: &dyn std::fmt::Display| Refusal::new("crash", error.to_string());
         let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
         let deadline = self.settings.deadline.saturating_mul(count);
-        let running = match &mut self.running {
-            Some(running) => running,
-            none => none.insert(start(&self.program, &self.settings).map_err(|it| broken(&it))?),
-        };
         for candidate in &mut candidates {
             candidate.folder = std::path::absolute(&candidate.folder).map_err(|it| broken(&it))?;
         }
         let job = serde_json::to_string(&Job { candidates, ask }).map_err(|it| broken(&it))?;
-        writeln!(running.input, "{job}").map_err(|error| broken(&error))?;
-        match running.lines.recv_timeout(deadline) {
-            Ok(line) => {
-                let results: Vec<Measured> = serde_json::from_str(&line).map_err(|error| {
-                    broken(&format!("the worker's answer is not readable: {error}"))
-                })?;
-                match results.len() == count as usize {
-                    true => Ok(results),
-                    false => Err(broken(&format!(
-                        "the worker answered for {} candidates, not {count}",
-                        results.len()
-                    ))),
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let seconds = deadline.as_secs_f64();
-                Err(Refusal::new(
-                    "timeout",
-                    format!("no answer within {seconds} s"),
-                ))
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = running.child.wait().map_err(|error| broken(&error))?;
-                Err(broken(&format!(
-                    "the process that ran it ended with {status}"
-                )))
-            }
-        }
-    }
-
-    fn stop(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            // It may have ended by itself; either way it is gone afterwards.
-            let _ = running.child.kill();
-            let _ = running.child.wait();
+        let lost = |lost: Lost| Refusal::new(lost.reason(), lost.to_string());
+        let running = match &mut self.running {
+            Some(running) => running,
+            none => none.insert(start(&self.program, &self.settings).map_err(lost)?),
+        };
+        let line = running.ask(&job, deadline).map_err(lost)?;
+        let results: Vec<Measured> = serde_json::from_str(&line)
+            .map_err(|error| broken(&format!("the worker's answer is not readable: {error}")))?;
+        match results.len() == count as usize {
+            true => Ok(results),
+            false => Err(broken(&format!(
+                "the worker answered for {} candidates, not {count}",
+                results.len()
+            ))),
         }
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn start(program: &Path, settings: &Settings) -> Result<Running, String> {
-    let failed = |error| format!("cannot start '{}': {error}", program.display());
-    let mut command = Command::new(program);
-    command.args([".", "--measure-worker", "--device", &settings.device]);
-    command.args([
-        "--time",
-        &settings.repeats.to_string(),
-        "--seed",
-        &settings.seed.to_string(),
-    ]);
+fn start(program: &Path, settings: &Settings) -> Result<Process, Lost> {
+    let (repeats, seed) = (settings.repeats.to_string(), settings.seed.to_string());
+    let mut arguments = vec![".", "--measure-worker", "--device", &settings.device];
+    arguments.extend(["--time", &repeats, "--seed", &seed]);
     if settings.native {
-        command.arg("--allow-native-code");
+        arguments.push("--allow-native-code");
     }
-    // Ctrl-C is for the parent, which lets the candidate at hand end.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = piped.spawn().map_err(failed)?;
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(format!("'{}' has no pipes", program.display()));
-    };
-    let (send, lines) = channel();
-    // It ends with the child, whose pipe then closes.
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if send.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    Ok(Running {
-        child,
-        input,
-        lines,
-    })
+    let corpus = settings.corpus.as_ref().and_then(|path| path.to_str());
+    if let Some(corpus) = corpus {
+        arguments.extend(["--corpus", corpus]);
+    }
+    Process::start(program, &arguments)
 }
 
 pub(super) fn name(folder: &Path) -> String {

@@ -83,6 +83,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// The kforge-run that measures.
     pub runner: PathBuf,
+    /// The regression corpus that cases of refused plans are added to; `None`: none.
+    pub corpus: Option<PathBuf>,
     /// Where attempts are kept and earlier ones are found; `None`: nowhere.
     pub archive: Option<PathBuf>,
     /// Set to stop after the candidate at hand.
@@ -103,6 +105,7 @@ impl Default for Settings {
             batch: 4,
             deadline: Duration::from_secs(120),
             runner: Worker::beside(),
+            corpus: None,
             archive: None,
             stop: Arc::default(),
         }

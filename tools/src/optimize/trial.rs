@@ -210,6 +210,7 @@ impl Optimizer {
             // It was compiled here, from a plan that holds nothing but knobs.
             native: true,
             deadline: self.settings.deadline,
+            corpus: self.settings.corpus.clone(),
         };
         Worker::new(self.settings.runner.clone(), settings)
     }

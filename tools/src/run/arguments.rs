@@ -44,6 +44,10 @@ pub(super) struct Arguments {
     /// long, before something is shipped
     #[arg(long, value_name = "CASES", value_parser = ["quick", "full"], default_value = "quick")]
     cases: String,
+    /// Level that must hold: 2, numeric on the device; 3, also exact as algebra, which
+    /// --cases full tries too
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub(super) level: u8,
     /// Seed of random arguments, random weights and verification
     #[arg(
         long,
@@ -83,6 +87,15 @@ pub(super) struct Arguments {
     /// The child of --measure: folders on standard input, JSON on standard output
     #[arg(long, hide = true)]
     pub(super) measure_worker: bool,
+    /// The child of kforge verify: jobs on standard input, verdicts on standard output
+    #[arg(long, hide = true)]
+    pub(super) gate_worker: bool,
+    /// The regression corpus to which --measure-worker adds what it refuses
+    #[arg(long, hide = true, value_name = "FILE")]
+    corpus: Option<PathBuf>,
+    /// The child of kforge mutate-and-test, which judges mutants
+    #[arg(long, hide = true)]
+    pub(super) mutation_worker: bool,
     /// Print a report as JSON instead of a summary
     #[arg(long)]
     pub(super) json: bool,
@@ -129,6 +142,7 @@ impl Arguments {
             seed: self.seed,
             native: self.allow_native_code,
             deadline: Duration::from_secs(self.deadline),
+            corpus: self.corpus.clone(),
         }
     }
 

@@ -22,13 +22,18 @@ pub(super) fn lower(
     let source = Source::read(path)?;
     let session = Session::default();
     let module = session.parse(&source)?;
-    let pass = match has_kernels(&module) {
+    let pipeline = pipeline(&module, device);
+    Ok(session.compile(module, &pipeline, seed)?)
+}
+
+/// What lowers a module, or attaches the device to one that has kernels already.
+pub(crate) fn pipeline(module: &Module, device: &DeviceDescription) -> String {
+    let pass = match has_kernels(module) {
         true => "kforge-attach-device",
         false => "kforge-default-pipeline",
     };
     let options = device_options(&limits(device), device.target);
-    let pipeline = format!("builtin.module({pass}{{{options}}})");
-    Ok(session.compile(module, &pipeline, seed)?)
+    format!("builtin.module({pass}{{{options}}})")
 }
 
 impl From<SourceError> for Failure {

@@ -13,7 +13,7 @@ mod bind;
 mod check;
 mod failure;
 #[cfg(feature = "mlir")]
-mod lower;
+pub(crate) mod lower;
 mod output;
 mod random;
 mod report;
@@ -64,6 +64,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let (device, settings) = (arguments.device()?, arguments.settings());
         return crate::measure::work(device, &settings).map_err(Failure::Output);
     }
+    if arguments.gate_worker {
+        return crate::gate::work(arguments.device()?).map_err(Failure::Output);
+    }
+    if arguments.mutation_worker {
+        return crate::mutate::work(arguments.device()?).map_err(Failure::Output);
+    }
     if arguments.measure {
         return measure(arguments);
     }
@@ -97,6 +103,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let options = kforge_verify::Options {
         cases: arguments.cases(),
+        level: arguments.level,
         seed: arguments.seed,
         ..Default::default()
     };

@@ -12,7 +12,7 @@ use kforge_runtime::{
     DeviceDescription, HostTensor, Package, RunResult,
     execute::{DispatchTime, Spread, TotalTime, format_ms},
 };
-use kforge_verify::{OwnShapeOnly, Warning};
+use kforge_verify::{Exact, KernelProof, NotExact, OwnShapeOnly, Verdict, Warning};
 use serde::Serialize;
 
 use super::{
@@ -69,6 +69,15 @@ struct Verification<'r> {
     warnings: &'r [Warning],
     /// Stages whose knobs were not tried at other shapes, and why.
     own_shape_only: &'r [OwnShapeOnly],
+    /// What was shown statically of every launch.
+    proofs: &'r [KernelProof],
+    /// What the proof does not reach, in lines; `proofs` has it for machines.
+    #[serde(skip)]
+    l2_only: Vec<String>,
+    /// What exact algebra showed; null where it was not tried.
+    exact: Option<&'r Exact>,
+    /// Stages about which it says nothing, and why.
+    not_exact: &'r [NotExact],
     /// Why there is no verdict.
     missing: Option<&'r str>,
 }
@@ -110,6 +119,10 @@ impl<'r> Report<'r> {
                 worst_error_per_bound: verdict.map(|verdict| verdict.worst_ratio),
                 warnings: verdict.map_or(&[], |verdict| &verdict.warnings),
                 own_shape_only: verdict.map_or(&[], |verdict| &verdict.own_shape_only),
+                proofs: verdict.map_or(&[], |verdict| &verdict.proofs),
+                l2_only: verdict.map(Verdict::l2_only).unwrap_or_default(),
+                exact: verdict.and_then(|verdict| verdict.exact.as_ref()),
+                not_exact: verdict.map_or(&[], |verdict| &verdict.not_exact),
                 missing: outcome.missing.as_deref(),
             },
             host: Host::default(),
@@ -222,6 +235,15 @@ impl<'r> Report<'r> {
             let stages = verification.own_shape_only.iter();
             let stages: Vec<&str> = stages.map(|it| it.stage.as_str()).collect();
             let _ = writeln!(text, "at their own shape only: {}", stages.join(", "));
+        }
+        for line in &verification.l2_only {
+            let _ = writeln!(text, "{line}");
+        }
+        if let (Some(exact), []) = (verification.exact, verification.not_exact) {
+            let _ = writeln!(text, "{exact}");
+        }
+        for open in verification.not_exact {
+            let _ = writeln!(text, "no L3 for {}: {}", open.stage, open.because);
         }
         for warning in verification.warnings {
             let _ = writeln!(text, "warning: {warning}");

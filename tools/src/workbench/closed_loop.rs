@@ -19,7 +19,7 @@ use super::{
     Failure,
     candidates::{self, Candidates},
     device::DeviceArgument,
-    kept::Kept,
+    kept::{Kept, RegressionCorpus},
     llm::Llm,
     progress::{Watch, knobs},
     workload::Workload,
@@ -76,6 +76,8 @@ pub(super) struct ClosedLoop {
     llm: Llm,
     #[command(flatten)]
     kept: Kept,
+    #[command(flatten)]
+    corpus: RegressionCorpus,
     /// File for the best plan
     #[arg(long, value_name = "FILE.json")]
     plan_output: Option<PathBuf>,
@@ -159,6 +161,7 @@ impl ClosedLoop {
             repeats: self.time as usize,
             seed: self.seed,
             deadline: Duration::from_secs(self.deadline),
+            corpus: self.corpus.path(),
             archive: self.kept.path()?,
             stop,
             ..Settings::default()

@@ -13,7 +13,7 @@ use super::{
     Failure,
     chosen::Chosen,
     device::DeviceArgument,
-    kept::Kept,
+    kept::{Kept, RegressionCorpus},
     llm::Llm,
     steps::{Steps, plural},
     workload::{Block, stem},
@@ -55,6 +55,8 @@ pub(super) struct Arguments {
     llm: Llm,
     #[command(flatten)]
     kept: Kept,
+    #[command(flatten)]
+    corpus: RegressionCorpus,
     /// Seed of the inputs
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -94,6 +96,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         device: device.to_string(),
         seed: arguments.seed,
         deadline: Duration::from_secs(arguments.deadline),
+        corpus: arguments.corpus.path(),
         archive: arguments.kept.path()?,
         ..Settings::default()
     };

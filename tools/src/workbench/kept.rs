@@ -1,8 +1,9 @@
-//! The archive that a subcommand learns from and adds to.
+//! The archive that a subcommand learns from and adds to, and the regression corpus.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use kforge_mutate::corpus;
 use kforge_planner::archive::default_path;
 
 use super::Failure;
@@ -29,5 +30,23 @@ impl Kept {
                 .map(Some)
                 .map_err(|error| Failure::Other(error.to_string())),
         }
+    }
+}
+
+/// Which regression corpus, if any.
+#[derive(Debug, Args)]
+pub(super) struct RegressionCorpus {
+    /// The regression corpus, to which the case of every refusal is added
+    #[arg(long, value_name = "FILE", default_value = corpus::DEFAULT)]
+    corpus: PathBuf,
+    /// Use no regression corpus
+    #[arg(long, conflicts_with = "corpus")]
+    no_corpus: bool,
+}
+
+impl RegressionCorpus {
+    /// Its file.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        (!self.no_corpus).then(|| self.corpus.clone())
     }
 }

@@ -26,6 +26,8 @@ mod kept;
 #[cfg(feature = "mlir")]
 mod llm;
 #[cfg(feature = "mlir")]
+mod mutate_and_test;
+#[cfg(feature = "mlir")]
 mod optimize;
 #[cfg(feature = "mlir")]
 mod optimize_ir;
@@ -34,6 +36,8 @@ mod optimize_with_llm;
 mod pages;
 #[cfg(feature = "mlir")]
 mod progress;
+#[cfg(feature = "mlir")]
+mod reduce_failure;
 mod reference;
 #[cfg(feature = "mlir")]
 mod report;
@@ -41,6 +45,8 @@ mod report;
 mod show_passes;
 #[cfg(feature = "mlir")]
 mod steps;
+#[cfg(feature = "mlir")]
+mod verify;
 #[cfg(feature = "mlir")]
 mod verify_plan;
 #[cfg(feature = "mlir")]
@@ -78,7 +84,11 @@ enum Command {
     #[cfg(feature = "mlir")]
     Archive(archive::Arguments),
     #[cfg(feature = "mlir")]
+    Verify(Box<verify::Arguments>),
+    #[cfg(feature = "mlir")]
     VerifyPlan(Box<verify_plan::Arguments>),
+    #[cfg(feature = "mlir")]
+    MutateAndTest(Box<mutate_and_test::Arguments>),
     #[cfg(feature = "mlir")]
     EmitMlir(Box<emit_mlir::Arguments>),
     #[cfg(feature = "mlir")]
@@ -91,6 +101,8 @@ enum Command {
     BenchmarkMatmul(Box<benchmark::matmul::Arguments>),
     #[cfg(feature = "mlir")]
     BenchmarkSuite(benchmark::suite::Arguments),
+    #[cfg(feature = "mlir")]
+    ReduceFailure(Box<reduce_failure::Arguments>),
     Doctor(doctor::Arguments),
     Completions(pages::Completions),
     Man(pages::Man),
@@ -164,10 +176,40 @@ enum Failure {
     #[cfg(feature = "mlir")]
     #[error("{plan} is refused for {count} reason{}", if *.count == 1 { "" } else { "s" })]
     Refused { plan: String, count: usize },
+    /// The gate is not what it must be.
+    #[cfg(feature = "mlir")]
+    #[error(
+        "{escaped} mutant{} accepted, {refused} harmless change{} refused, {skipped} program{} \
+         left out",
+        if *.escaped == 1 { " was" } else { "s were" },
+        if *.refused == 1 { " was" } else { "s were" },
+        if *.skipped == 1 { " was" } else { "s were" }
+    )]
+    Escaped {
+        escaped: usize,
+        refused: usize,
+        skipped: usize,
+    },
     /// Whatever has no name of its own.
     #[cfg(feature = "mlir")]
     #[error("{0}")]
     Other(String),
+    /// Wrong files or a wrong command line, where code 2 means a refusal.
+    #[cfg(feature = "mlir")]
+    #[error("{0}")]
+    Input(String),
+    /// There was nothing that could be verified.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Gate(#[from] crate::gate::GateError),
+    /// Nothing was reduced.
+    #[cfg(feature = "mlir")]
+    #[error(transparent)]
+    Reduce(#[from] crate::reduce::ReduceError),
+    /// The report was written; it is a refusal.
+    #[cfg(feature = "mlir")]
+    #[error("not verified")]
+    NotVerified,
     /// The report was written; what it says is bad.
     #[error("{0}")]
     Reported(&'static str),
@@ -179,7 +221,11 @@ impl Failure {
             Self::NoDevice { .. } => 3,
             Self::Usage(_) => 2,
             #[cfg(feature = "mlir")]
-            Self::Plan { .. } | Self::Refused { .. } => 2,
+            Self::Plan { .. } | Self::Refused { .. } | Self::NotVerified | Self::Escaped { .. } => {
+                2
+            }
+            #[cfg(feature = "mlir")]
+            Self::Gate(crate::gate::GateError::Device(DeviceError::NoAdapter { .. })) => 3,
             #[cfg(feature = "mlir")]
             Self::Optimize(OptimizeError::Device(DeviceError::NoAdapter { .. })) => 3,
             _ => 1,
@@ -206,7 +252,10 @@ fn write_file(path: &std::path::Path, text: &str) -> Result<(), Failure> {
 
 /// Runs the workbench on the process's arguments.
 pub fn main() -> ExitCode {
-    let Arguments { target, command } = Arguments::parse();
+    let Arguments { target, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return wrong(&error),
+    };
     let outcome = match command {
         Command::DiagnoseGpu(arguments) => diagnose_gpu::run(&arguments, target),
         #[cfg(feature = "mlir")]
@@ -218,7 +267,11 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "mlir")]
         Command::Archive(arguments) => archive::run(&arguments),
         #[cfg(feature = "mlir")]
+        Command::Verify(arguments) => verify::run(&arguments, target),
+        #[cfg(feature = "mlir")]
         Command::VerifyPlan(arguments) => verify_plan::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::MutateAndTest(arguments) => mutate_and_test::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::EmitMlir(arguments) => emit_mlir::run(&arguments, target),
         #[cfg(feature = "mlir")]
@@ -231,6 +284,8 @@ pub fn main() -> ExitCode {
         Command::BenchmarkMatmul(arguments) => benchmark::matmul::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::BenchmarkSuite(arguments) => benchmark::suite::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::ReduceFailure(arguments) => reduce_failure::run(&arguments, target),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => pages::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => pages::man(&arguments, Arguments::command()),
@@ -245,6 +300,23 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// A command line that is not understood, or a request for help.
+fn wrong(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell if the output is closed.
+    let _ = error.print();
+    // The commands of the gate say with 2 that a kernel is refused.
+    let gate = std::env::args().skip(1).find(|it| !it.starts_with('-'));
+    let gate = gate.is_some_and(|command| GATE.contains(&command.as_str()));
+    match (error.use_stderr(), gate) {
+        (false, _) => ExitCode::SUCCESS,
+        (true, true) => ExitCode::from(1),
+        (true, false) => ExitCode::from(2),
+    }
+}
+
+/// Commands whose exit code 2 is a refusal.
+const GATE: [&str; 2] = ["verify", "reduce-failure"];
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,11 @@ enum About {
     /// The JSON schema of an audit
     #[cfg(feature = "mlir")]
     Audit,
+    /// The JSON schema of the regression corpus
+    Corpus,
+    /// The JSON schema of a mutation report
+    #[cfg(feature = "mlir")]
+    Mutation,
     /// The JSON schema of a suite of benchmarks
     #[cfg(feature = "mlir")]
     Benchmark,
@@ -41,6 +46,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         About::Plan => kforge_planner::plan::schema(),
         #[cfg(feature = "mlir")]
         About::Audit => crate::optimize::audit_schema(),
+        About::Corpus => format!("{:#}\n", kforge_mutate::corpus::schema()),
+        #[cfg(feature = "mlir")]
+        About::Mutation => format!("{:#}\n", crate::mutate::report_schema()),
         #[cfg(feature = "mlir")]
         About::Benchmark => crate::benchmark::schema(),
         #[cfg(feature = "mlir")]

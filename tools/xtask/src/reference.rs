@@ -4,6 +4,8 @@
 //! - passes.md, from the table of passes and the headers of their files;
 //! - manifest.schema.json, from the types of the package format;
 //! - plan.schema.json and audit.schema.json, from the types of those formats;
+//! - corpus.schema.json and mutation.schema.json, from the types of the regression corpus
+//!   and of what `kforge mutate-and-test` writes;
 //! - benchmark.schema.json, from the types of what `kforge benchmark-suite` writes.
 //!
 //! The pages are tracked, so that they can be read without LLVM; `cargo xtask
@@ -74,6 +76,14 @@ fn pages(llvm: &Llvm) -> Result<Vec<(PathBuf, String)>> {
         ),
         (folder.join("plan.schema.json"), workbench("plan")? + "\n"),
         (folder.join("audit.schema.json"), workbench("audit")? + "\n"),
+        (
+            folder.join("corpus.schema.json"),
+            workbench("corpus")? + "\n",
+        ),
+        (
+            folder.join("mutation.schema.json"),
+            workbench("mutation")? + "\n",
+        ),
         (
             folder.join("benchmark.schema.json"),
             workbench("benchmark")? + "\n",

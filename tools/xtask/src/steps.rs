@@ -29,6 +29,8 @@ pub enum Step {
     Build,
     /// Unit and integration tests
     Cargo,
+    /// The gate with faults put into it
+    Faults,
     /// The planner against a language model's server from PyPI
     LlmServer,
     /// The examples in the documentation
@@ -41,12 +43,13 @@ pub enum Step {
     NoLlvm,
 }
 
-const ALL: [Step; 10] = [
+const ALL: [Step; 11] = [
     Step::Fmt,
     Step::Tidy,
     Step::Clippy,
     Step::Build,
     Step::Cargo,
+    Step::Faults,
     Step::LlmServer,
     Step::DocTests,
     Step::Lit,
@@ -129,6 +132,7 @@ fn name(step: Step) -> &'static str {
         Step::Clippy => "clippy",
         Step::Build => "build",
         Step::Cargo => "cargo",
+        Step::Faults => "faults",
         Step::LlmServer => "llm-server",
         Step::DocTests => "doc-tests",
         Step::Lit => "lit",
@@ -138,7 +142,7 @@ fn name(step: Step) -> &'static str {
 }
 
 fn needs_llvm(step: Step) -> bool {
-    !matches!(step, Step::Fmt | Step::Tidy | Step::NoLlvm)
+    !matches!(step, Step::Fmt | Step::Tidy | Step::Faults | Step::NoLlvm)
 }
 
 /// Why this step cannot tell anything after what failed before it.
@@ -171,6 +175,13 @@ fn check(step: Step, llvm: Option<&Llvm>) -> Result<Outcome> {
             "--bins",
             "--tests",
             "--examples",
+        ])?,
+        // Alone, for features of one crate reach every other of the same build.
+        Step::Faults => cargo(&[
+            "test",
+            "--package=kforge-mutate",
+            "--features=faults",
+            "--test=faults",
         ])?,
         Step::LlmServer => test_with_llm_server()?,
         Step::DocTests => cargo(&["test", "--workspace", "--doc"])?,

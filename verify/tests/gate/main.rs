@@ -17,20 +17,95 @@ use package::{SUM, TWICE, package, refusal, verdict};
 
 #[test]
 fn a_right_package_passes() {
-    for cases in [Level::Quick, Level::Full] {
+    for (cases, levels) in [
+        (Level::Quick, &["L0", "L1", "L2"][..]),
+        (Level::Full, &["L0", "L1", "L2", "L3"]),
+    ] {
         let options = Options {
             cases,
             ..Options::default()
         };
         let verdict = verdict(&package(SUM, TWICE), &options);
         assert!(verdict.passed, "{}", verdict.summary());
-        assert_eq!(verdict.levels, ["L0", "L2"]);
+        assert_eq!(verdict.levels, levels);
         assert!(verdict.worst_ratio <= 1.0);
         for scope in [Scope::Program, Scope::Kernel, Scope::Function] {
             assert!(verdict.checks.iter().any(|check| check.scope == scope));
         }
-        assert!(verdict.summary().starts_with("verified L0+L2 on '"));
+        let begin = format!("verified {} on '", levels.join("+"));
+        assert!(verdict.summary().starts_with(&begin));
     }
+}
+
+fn exactly() -> Options {
+    Options {
+        level: 3,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn level_3_has_its_evidence() {
+    let verdict = verdict(&package(SUM, TWICE), &exactly());
+    assert_eq!(verdict.levels, ["L0", "L1", "L2", "L3"]);
+    assert_eq!(verdict.not_exact, []);
+    let exact = verdict.exact.as_ref().unwrap();
+    assert_eq!((exact.stages, exact.shapes, exact.draws), (2, 2, 2));
+    // a + b and s + s are of degree 1, on both sides.
+    assert_eq!(exact.degree, 2);
+    assert!(exact.log2_error < -100.0 && exact.operations > 0);
+    let summary = verdict.summary();
+    for part in [
+        exact.p.as_str(),
+        &exact.q,
+        "2 draws",
+        "degree up to 2",
+        "at most 2^-",
+    ] {
+        assert!(summary.contains(part), "{summary}");
+    }
+}
+
+/// In f32 nothing is added; as algebra it is another function.
+#[test]
+fn what_no_number_shows_is_refused_as_algebra() {
+    let wrong = SUM.replace("a[i] + b[i]", "(a[i] + a[i] * 1e-12) + b[i]");
+    let passed = verdict(&package(&wrong, TWICE), &Options::default());
+    assert!(passed.passed, "{}", passed.summary());
+    let refused = verdict(&package(&wrong, TWICE), &exactly());
+    assert!(!refused.passed && refused.levels.is_empty());
+    let failure = &refused.failures[0];
+    assert_eq!(
+        (failure.reason, failure.scope),
+        (Reason::Algebraic, Scope::Kernel)
+    );
+    assert_eq!(
+        (failure.stage.as_str(), failure.knobs.as_str()),
+        ("sum", "tile=64")
+    );
+    assert!(failure.detail.contains("element [0] is 0x"), "{failure:?}");
+}
+
+#[test]
+fn what_is_open_has_no_level_3_and_says_why() {
+    let bits = SUM.replace("a[i] + b[i]", "bitcast<f32>(bitcast<u32>(a[i])) + b[i]");
+    let full = Options {
+        cases: Level::Full,
+        ..Options::default()
+    };
+    let open = verdict(&package(&bits, TWICE), &full);
+    assert!(open.passed, "{}", open.summary());
+    assert_eq!(open.levels, ["L0", "L1", "L2"]);
+    assert_eq!(open.not_exact[0].stage, "sum");
+    assert!(
+        open.summary()
+            .contains("no L3 for 'sum', because bits of floats")
+    );
+    // Where it must hold, it does not.
+    let refused = verdict(&package(&bits, TWICE), &exactly());
+    assert!(!refused.passed);
+    assert_eq!(refused.failures[0].reason, Reason::Undecided);
+    assert!(refused.failures[0].detail.contains("level 3 must hold"));
 }
 
 #[test]
@@ -90,9 +165,48 @@ fn a_kernel_that_does_nothing_is_refused() {
     );
 }
 
+/// The kernel with a number in its indices that the static proof cannot see: zero, read
+/// from memory.
+fn unseen(wgsl: &str) -> String {
+    wgsl.replace("let i = id.x;", "let i = id.x + u32(a[0] * 0.0);")
+}
+
+#[test]
+fn a_kernel_that_the_proof_does_not_reach_is_checked_and_listed() {
+    let verdict = verdict(&package(&unseen(SUM), TWICE), &Options::default());
+    assert!(verdict.passed, "{}", verdict.summary());
+    assert_eq!(verdict.levels, ["L0", "L2"]);
+    let [line] = &verdict.l2_only()[..] else {
+        panic!("{:?}", verdict.proofs);
+    };
+    assert!(
+        line.starts_with("stage 'sum': L2 only, because a buffer is not shown to be free of races: its address depends on what was read"),
+        "{line}"
+    );
+    assert!(verdict.proofs[1].shown.is_some());
+}
+
+#[test]
+fn what_is_shown_to_be_wrong_is_refused_before_anything_runs() {
+    let wrong = SUM.replace("i < 100u", "i < 101u");
+    let verdict = verdict(&package(&wrong, TWICE), &Options::default());
+    let failure = &verdict.failures[0];
+    assert_eq!(failure.reason, Reason::Static);
+    assert_eq!(failure.knobs, "tile=64");
+    assert!(
+        failure
+            .detail
+            .starts_with("kernel 'sum': index 100 into 's', which has 100 elements"),
+        "{failure:?}"
+    );
+    let ran = |check: &kforge_verify::Check| check.scope != Scope::Program;
+    assert!(!verdict.checks.iter().any(ran));
+}
+
 #[test]
 fn a_write_behind_the_end_is_refused() {
-    let failure = refusal(&package(&SUM.replace("i < 100u", "i < 101u"), TWICE));
+    let wrong = unseen(&SUM.replace("i < 100u", "i < 101u"));
+    let failure = refusal(&package(&wrong, TWICE));
     assert_eq!(failure.reason, Reason::Poison);
     assert!(
         failure
@@ -105,14 +219,14 @@ fn a_write_behind_the_end_is_refused() {
 #[test]
 fn reading_the_padding_is_refused_even_where_max_hides_the_nan() {
     let shown = SUM.replace("a[i] + b[i]", "a[i] + b[i] + 1e-30 * a[i + 1u]");
-    let failure = refusal(&package(&shown, TWICE));
+    let failure = refusal(&package(&unseen(&shown), TWICE));
     assert_eq!(failure.reason, Reason::NumericMismatch, "{failure:?}");
     // NaN disappears in the comparison; 1e30 does not.
     let hidden = SUM.replace(
         "a[i] + b[i]",
         "a[i] + b[i] + select(0.0, 1.0, a[i + 1u] > 1e29)",
     );
-    let failure = refusal(&package(&hidden, TWICE));
+    let failure = refusal(&package(&unseen(&hidden), TWICE));
     assert_eq!(failure.reason, Reason::Determinism, "{failure:?}");
     assert!(failure.detail.contains("other padding"), "{failure:?}");
 }

@@ -88,6 +88,7 @@ fn kernel(name: &str, access: &[Access]) -> Kernel {
         stage: name.into(),
         knobs: BTreeMap::from([("tile".to_owned(), Knob::Integer(64))]),
         requires: Default::default(),
+        abi: Default::default(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Barriers, the loop over K, masks and clamps.
 
-use kforge_verify::Reason::{Determinism, NumericMismatch, Poison};
+use kforge_verify::Reason::Poison;
 
 use super::{ANY, Mutant, TAIL, WRONG};
+use crate::gate::STATIC;
 use crate::ir::{Ir, Op, nth};
 
 fn without_barrier(ir: &mut Ir, which: usize) {
@@ -54,19 +55,19 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "no barrier before the tile is replaced",
         shapes: ANY,
-        reasons: WRONG,
+        reasons: STATIC,
         edit: |ir| without_barrier(ir, 0),
     },
     Mutant {
         name: "no barrier after the tile is loaded",
         shapes: ANY,
-        reasons: WRONG,
+        reasons: STATIC,
         edit: |ir| without_barrier(ir, 1),
     },
     Mutant {
         name: "no barrier at all",
         shapes: ANY,
-        reasons: WRONG,
+        reasons: STATIC,
         edit: |ir| ir.kernel(|op| op.is("gpu.barrier").then(Vec::new)),
     },
     Mutant {
@@ -118,25 +119,25 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "neither mask nor clamp on A",
         shapes: TAIL,
-        reasons: &[NumericMismatch, Determinism],
+        reasons: STATIC,
         edit: |ir| no_masks_nor_clamps(ir, "%arg0["),
     },
     Mutant {
         name: "neither mask nor clamp on B",
         shapes: TAIL,
-        reasons: &[NumericMismatch, Determinism],
+        reasons: STATIC,
         edit: |ir| no_masks_nor_clamps(ir, "%arg1["),
     },
     Mutant {
         name: "no mask on M of the store",
         shapes: TAIL,
-        reasons: &[Poison],
+        reasons: STATIC,
         edit: |ir| condition(ir, 6, "%true_m"),
     },
     Mutant {
         name: "no mask on N of the store",
         shapes: TAIL,
-        reasons: &[Poison, NumericMismatch],
+        reasons: STATIC,
         edit: |ir| condition(ir, 8, "%true_m"),
     },
     Mutant {

@@ -14,6 +14,11 @@ const MAY_KNOW: &[(&str, Option<&[&str]>)] = &[
     ("kforge-oracle", Some(&[])),
     ("kforge-runtime", Some(&[])),
     ("kforge-verify", Some(&["kforge-oracle", "kforge-runtime"])),
+    // Mutants are judged by the gate, and nothing that ships knows of them.
+    (
+        "kforge-mutate",
+        Some(&["kforge-oracle", "kforge-runtime", "kforge-verify"]),
+    ),
     ("kforge-dialect", Some(&["kforge-oracle"])),
     (
         "kforge-lowering",
@@ -41,7 +46,13 @@ const MAY_KNOW: &[(&str, Option<&[&str]>)] = &[
 ];
 
 /// Crates that run where no LLVM is installed.
-const WITHOUT_MLIR: [&str; 4] = ["kforge-oracle", "kforge-runtime", "kforge-verify", "xtask"];
+const WITHOUT_MLIR: [&str; 5] = [
+    "kforge-oracle",
+    "kforge-runtime",
+    "kforge-verify",
+    "kforge-mutate",
+    "xtask",
+];
 
 /// Crates that bring MLIR or LLVM with them.
 const MLIR: [&str; 4] = ["melior", "mlir-sys", "llvm-sys", "tblgen"];

@@ -1,0 +1,173 @@
+//! Whether a survivor is observably the package that was there.
+//!
+//! Three things together: every access of every kernel is inside its buffer or array; on
+//! 40 draws of inputs no bit of any output differs from the unchanged package's; and the
+//! change is none of the order of memory, which a run cannot show. The draws are normal
+//! numbers, numbers of any exponent from 2^-20 to 2^17, and the cases of the gate. A kernel
+//! that rounds once more, drops a term or clamps a value differs in some bit of some draw.
+
+use std::collections::BTreeMap;
+
+use kforge_oracle::{Array, DType, Level, Values, generate, standard_cases};
+use kforge_runtime::{
+    Device, ExecOptions, Executable, HostTensor, Package, Poison, RunOptions,
+    manifest::{Code, Step, Symbols},
+};
+use kforge_verify::{Options, Runnable, Subject, convert, verify};
+
+use crate::kernel::{Kernel, Watched, watch_bounds};
+
+/// Draws of normal numbers and of numbers of any exponent.
+const DRAWS: u64 = 14;
+
+/// What is observed of a survivor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// It leaves its buffers: the kernel.
+    OutOfBounds(String),
+    /// Its outputs differ on some draw.
+    Differs(String),
+    /// Neither.
+    Same,
+}
+
+/// Compares a survivor with what was there.
+pub fn observe(
+    unchanged: &Subject,
+    mutant: &Subject,
+    device: &Device,
+    exec: &ExecOptions,
+    options: &Options,
+) -> Result<Observed, String> {
+    let function = &mutant.function;
+    for name in function.package.manifest.kernels.keys() {
+        if let Some(package) = wired(&function.package, &function.entry, name) {
+            let text = |error: kforge_verify::SubjectError| error.to_string();
+            let subject = Subject::of_package(&package, &function.entry).map_err(text)?;
+            if !verify(&subject, device, exec, options).passed {
+                return Ok(Observed::OutOfBounds(name.clone()));
+            }
+        }
+    }
+    let instance = |runnable: &Runnable| {
+        Executable::new(
+            device,
+            &runnable.package,
+            &runnable.entry,
+            &Symbols::new(),
+            exec,
+        )
+        .map_err(|error| error.to_string())
+    };
+    let mut first = instance(&unchanged.function)?;
+    let mut second = instance(function)?;
+    for (number, inputs) in draws(&unchanged.function)?.into_iter().enumerate() {
+        let a = run(&mut first, &unchanged.function, &inputs, options)?;
+        let b = run(&mut second, function, &inputs, options)?;
+        if a.iter().zip(&b).any(|(a, b)| a.bytes() != b.bytes()) {
+            return Ok(Observed::Differs(format!("draw {number}")));
+        }
+    }
+    Ok(Observed::Same)
+}
+
+/// A package with one kernel wired at its accesses.
+fn wired(package: &Package, entry: &str, name: &str) -> Option<Package> {
+    let manifest = &package.manifest;
+    let kernel = Kernel::parse(package.wgsl(name)?).ok()?;
+    let steps = &manifest.entries.get(entry)?.steps;
+    let step = steps
+        .iter()
+        .map(|Step::Dispatch(dispatch)| dispatch)
+        .find(|dispatch| dispatch.kernel == name)?;
+    let record = manifest.kernels.get(name)?;
+    let mut bytes = BTreeMap::new();
+    for (binding, argument) in step.args.iter().enumerate() {
+        let extent = manifest
+            .buffer(argument.buffer)?
+            .instantiate(&Symbols::new())
+            .ok()?;
+        bytes.insert(u32::try_from(binding).ok()?, extent.bytes);
+    }
+    let binding = record.bindings.iter().position(|it| it.access.writes())?;
+    let binding = u32::try_from(binding).ok()?;
+    let behind = bytes.get(&binding)?.next_multiple_of(256) + 256;
+    let place = Watched {
+        binding,
+        byte: u32::try_from(behind).ok()?,
+    };
+    let text = watch_bounds(&kernel, &bytes, place).ok()??;
+    let Code::Wgsl { file } = record.code.clone() else {
+        return None;
+    };
+    let mut package = package.clone();
+    package.files.insert(file, text.into_bytes());
+    Some(package)
+}
+
+fn draws(function: &Runnable) -> Result<Vec<Vec<Array>>, String> {
+    let program = &function.program;
+    let made = |values, seed| generate(program, values, seed).map_err(|error| error.to_string());
+    let mut all = Vec::new();
+    for seed in 0..DRAWS {
+        let normal = made(Values::Normal, 1000 + seed)?;
+        all.push(wide(&normal, seed));
+        all.push(normal);
+    }
+    for (values, salt) in standard_cases(Level::Full) {
+        all.push(made(values, 2000 + salt)?);
+    }
+    Ok(all)
+}
+
+/// Numbers of any exponent in the places of f32.
+fn wide(inputs: &[Array], seed: u64) -> Vec<Array> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut inputs = inputs.to_vec();
+    for array in inputs.iter_mut().filter(|it| it.ty.dtype == DType::F32) {
+        for value in &mut array.value {
+            let bits = next();
+            let exponent = 127 - 20 + (bits >> 32) as u32 % 38;
+            let word = (bits as u32 & 0x807F_FFFF) | exponent << 23;
+            *value = f64::from(f32::from_bits(word));
+        }
+    }
+    inputs
+}
+
+fn run(
+    executable: &mut Executable,
+    function: &Runnable,
+    inputs: &[Array],
+    options: &Options,
+) -> Result<Vec<HostTensor>, String> {
+    let mut weights = BTreeMap::new();
+    let mut passed = BTreeMap::new();
+    for (index, array) in inputs.iter().enumerate() {
+        let tensor = convert::tensor(array).map_err(|error| error.to_string())?;
+        match (function.weight(index), function.arguments.get(index)) {
+            (Some(name), _) => drop(weights.insert(name.to_owned(), tensor)),
+            (None, Some(buffer)) => drop(passed.insert(*buffer, tensor)),
+            (None, None) => return Err("an input has no buffer".into()),
+        }
+    }
+    let entry = function.package.manifest.entries.get(&function.entry);
+    let ports = entry.map_or(&[][..], |entry| &entry.inputs);
+    let arguments: Option<Vec<HostTensor>> = ports
+        .iter()
+        .map(|port| passed.get(&port.buffer).cloned())
+        .collect();
+    let arguments = arguments.ok_or("an input of the entry is no input of its program")?;
+    let run = RunOptions {
+        poison: Some(Poison::Nan),
+        timeout_ms: options.timeout_ms,
+    };
+    let result = executable.run(&arguments, &weights, &run);
+    Ok(result.map_err(|error| error.to_string())?.outputs)
+}

@@ -1,0 +1,496 @@
+//! A whole run: programs compiled, mutants made, judged, counted and kept.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use kforge_mutate::{
+    Corpus, Fate, Instance, Judged, Place, Purpose,
+    corpus::{self, About, Kept},
+};
+use kforge_oracle::Level;
+use kforge_planner::{
+    Plan, Problem, heuristic,
+    problem::{ExtractError, of_module},
+};
+use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, device::Target};
+use kforge_verify::{Case, Failure};
+
+use super::{
+    ir,
+    job::{Answer, Ask, Job},
+    plan,
+    pool::Pool,
+    record::Record,
+    report::Report,
+    sample::sample,
+};
+use crate::{
+    compile::{Session, Source},
+    measure::{Refusal, Worker},
+    optimize::{Cases, candidate},
+};
+
+/// How mutants are chosen and judged.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// As `--device`.
+    pub device: String,
+    /// Places to put mistakes in; all if empty.
+    pub places: Vec<Place>,
+    /// Kinds of mistakes; all if empty.
+    pub kinds: Vec<String>,
+    /// Instances of each kind in each program, at most.
+    pub limit: usize,
+    /// Seed of the inputs and of what is drawn.
+    pub seed: u64,
+    /// When no further mutant begins.
+    pub most: Option<Duration>,
+    /// Deadline of one submission.
+    pub deadline: Duration,
+    /// Child processes at a time.
+    pub workers: usize,
+    /// The regression corpus; `None`: none is read or written.
+    pub corpus: Option<PathBuf>,
+    /// The kforge-run that judges.
+    pub runner: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            device: "auto".into(),
+            places: Vec::new(),
+            kinds: Vec::new(),
+            limit: 4,
+            seed: 0,
+            most: None,
+            deadline: Duration::from_secs(3),
+            workers: std::thread::available_parallelism().map_or(1, |it| it.get().min(8)),
+            corpus: Some(corpus::DEFAULT.into()),
+            runner: Worker::beside(),
+        }
+    }
+}
+
+/// Why no mutants were judged.
+#[derive(Debug, thiserror::Error)]
+pub enum MutateError {
+    /// There is no such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A program does not compile: there is nothing right to make mistakes in.
+    #[error("'{program}' is refused ({}): {}", .refusal.reason, .refusal.detail)]
+    Program {
+        /// Which.
+        program: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A child process did not answer as it must.
+    #[error("'{program}': {why}")]
+    Child {
+        /// About which program.
+        program: String,
+        /// What it said.
+        why: String,
+    },
+    /// Folders and files.
+    #[error("'{path}': {source}")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A kind that there is not.
+    #[error("there is no kind '{name}'; kforge mutate-and-test --list shows all")]
+    Kind {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+/// A run and what it has found so far.
+pub(super) struct Campaign<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) device: DeviceDescription,
+    pub(super) folder: &'a Path,
+    pub(super) end: Option<Instant>,
+    corpus: Corpus,
+    new: Vec<Kept>,
+    records: Vec<Record>,
+    /// Who watches.
+    seen: &'a mut dyn FnMut(&Record),
+}
+
+/// A program as a candidate.
+pub(super) struct Prepared {
+    pub name: String,
+    pub source: Source,
+    pub problem: Problem,
+    pub plan: Plan,
+    pub folder: PathBuf,
+    /// The hash by which its cases are kept.
+    pub key: String,
+    pub cases: Vec<Case>,
+}
+
+/// Judges the mutants of several programs.
+pub fn run(
+    sources: &[(String, Source)],
+    settings: &Settings,
+    seen: &mut dyn FnMut(&Record),
+    warn: &mut dyn FnMut(&str),
+) -> Result<Report, MutateError> {
+    let start = Instant::now();
+    known_kinds(settings)?;
+    kforge_passes::register_with_mutations();
+    let choice: DeviceChoice = settings.device.parse()?;
+    let device = Device::open(choice)?.description().clone();
+    let folder = tempfile::tempdir().map_err(|source| MutateError::Io {
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    let mut campaign = Campaign {
+        settings,
+        device,
+        folder: folder.path(),
+        end: settings.most.map(|most| start + most),
+        corpus: campaign_corpus(settings, warn)?,
+        new: Vec::new(),
+        records: Vec::new(),
+        seen,
+    };
+    #[cfg(feature = "faults")]
+    campaign.of_verifier()?;
+    let mut skipped = Vec::new();
+    for (name, source) in sources {
+        if let Err(error) = campaign.program(name, source) {
+            // What was found so far is worth keeping, and the run is not clean.
+            if sources.len() == 1 {
+                return Err(error);
+            }
+            warn(&error.to_string());
+            skipped.push(error.to_string());
+        }
+    }
+    campaign.keep(warn)?;
+    Ok(Report::new(
+        campaign.device,
+        settings,
+        campaign.records,
+        skipped,
+        start.elapsed(),
+    ))
+}
+
+/// Every kind of every place.
+pub fn all_kinds() -> Vec<kforge_mutate::Kind> {
+    let plans = plan::OPERATORS.iter().map(|it| it.kind);
+    let all = plans.chain(ir::kinds()).chain(kforge_mutate::kinds());
+    #[cfg(feature = "faults")]
+    let all = all.chain(super::verifier::kinds());
+    all.collect()
+}
+
+fn known_kinds(settings: &Settings) -> Result<(), MutateError> {
+    let known = all_kinds();
+    for name in &settings.kinds {
+        if known.iter().all(|kind| kind.name != name) {
+            return Err(MutateError::Kind { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn campaign_corpus(settings: &Settings, warn: &mut dyn FnMut(&str)) -> Result<Corpus, MutateError> {
+    let Some(path) = &settings.corpus else {
+        return Ok(Corpus::default());
+    };
+    let (corpus, warning) = Corpus::load(path).map_err(|source| MutateError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    if let Some(warning) = warning {
+        warn(&warning);
+    }
+    Ok(corpus)
+}
+
+impl Campaign<'_> {
+    fn program(&mut self, name: &str, source: &Source) -> Result<(), MutateError> {
+        if self.is_over() {
+            return Ok(());
+        }
+        let prepared = self.prepare(name, source)?;
+        self.of_plan(&prepared);
+        self.of_ir(&prepared)?;
+        self.of_package(&prepared)
+    }
+
+    /// Wrong plans, which never reach a device.
+    fn of_plan(&mut self, prepared: &Prepared) {
+        let wanted = plan::OPERATORS
+            .iter()
+            .filter(|it| self.wants(Place::Plan, it.kind.name));
+        for operator in wanted.collect::<Vec<_>>() {
+            let texts = plan::texts(operator, &prepared.plan).into_iter();
+            for (at, text) in texts.enumerate().take(self.settings.limit) {
+                let instance = Instance {
+                    place: Place::Plan,
+                    kind: operator.kind.name.into(),
+                    kernel: None,
+                    at,
+                };
+                let judged = plan::judge(&text, &prepared.problem);
+                self.record_of(&prepared.name, operator.kind.purpose, instance, judged);
+            }
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    fn target(&self) -> Target {
+        self.device.target
+    }
+
+    /// Compiles a program with its default plan. The gate must accept it.
+    fn prepare(&mut self, name: &str, source: &Source) -> Result<Prepared, MutateError> {
+        let refused = |refusal| MutateError::Program {
+            program: name.to_owned(),
+            refusal,
+        };
+        let read = |error: &dyn std::fmt::Display| refused(Refusal::new("read", error.to_string()));
+        let session = Session::default();
+        let module = session.parse(source).map_err(|error| read(&error))?;
+        let problem = match of_module(session.context(), &module) {
+            Ok(problem) => problem,
+            // No op with knobs: a plan is then the passes alone.
+            Err(ExtractError::Nothing) => Problem {
+                workload: name.to_owned(),
+                module: String::new(),
+                ops: Vec::new(),
+            },
+            Err(error) => return Err(read(&error)),
+        };
+        let plan = heuristic::propose(&problem, &self.device);
+        let place = self.folder.join(name);
+        let folder =
+            candidate(source, &problem, &plan, &place, Cases::Of(Level::Quick)).map_err(refused)?;
+        let key = crate::measure::candidate_subject(&folder)
+            .map_err(|error| read(&error))
+            .map(|subject| corpus::key(&subject.function.program))?;
+        let cases = self.corpus.matching(&key, self.target());
+        let prepared = Prepared {
+            name: name.to_owned(),
+            source: source.clone(),
+            problem,
+            plan,
+            folder,
+            key,
+            cases,
+        };
+        let job = self.job(&prepared, prepared.folder.clone(), Ask::Unchanged);
+        match self.one(&prepared.name, job)? {
+            Answer::Judged { judged, .. } => match judged.fate {
+                Fate::Refused(kill) => Err(refused(Refusal::new(&kill.reason, kill.detail))),
+                _ => Ok(prepared),
+            },
+            other => Err(unexpected(&prepared, &other)),
+        }
+    }
+
+    /// Mutants of kernels and of launches.
+    fn of_package(&mut self, prepared: &Prepared) -> Result<(), MutateError> {
+        let job = self.job(prepared, prepared.folder.clone(), Ask::List);
+        let mut instances = match self.one(&prepared.name, job)? {
+            Answer::Instances(instances) => instances,
+            other => return Err(unexpected(prepared, &other)),
+        };
+        instances.retain(|it| self.wants(it.place, &it.kind));
+        let instances = sample(instances, self.settings.limit, self.settings.seed);
+        let jobs: Vec<Job> = instances
+            .iter()
+            .map(|it| self.job(prepared, prepared.folder.clone(), Ask::Mutant(it.clone())))
+            .collect();
+        let purpose = |it: &Instance| kforge_mutate::purpose(&it.kind).unwrap_or(Purpose::Mutant);
+        let asked = instances.into_iter().map(|it| (purpose(&it), it)).collect();
+        self.ask_all(prepared, jobs, asked)
+    }
+
+    pub(super) fn wants(&self, place: Place, kind: &str) -> bool {
+        let Settings { places, kinds, .. } = self.settings;
+        (places.is_empty() || places.contains(&place))
+            && (kinds.is_empty() || kinds.iter().any(|it| it == kind))
+    }
+
+    pub(super) fn job(&self, prepared: &Prepared, folder: PathBuf, ask: Ask) -> Job {
+        Job {
+            folder,
+            ask,
+            cases: prepared.cases.clone(),
+            seed: self.settings.seed,
+            timeout_ms: u64::try_from(self.settings.deadline.as_millis()).unwrap_or(u64::MAX),
+            native: self.target() == Target::Cpu,
+        }
+    }
+
+    fn pool(&self) -> Pool {
+        Pool {
+            runner: self.settings.runner.clone(),
+            device: self.settings.device.clone(),
+            workers: self.settings.workers,
+            deadline: self.settings.deadline,
+        }
+    }
+
+    /// Asks one thing that must be answered.
+    pub(super) fn one(&self, program: &str, job: Job) -> Result<Answer, MutateError> {
+        let mut found = None;
+        // What is right may take its time.
+        let pool = Pool {
+            deadline: Duration::from_secs(60),
+            ..self.pool()
+        };
+        let job = Job {
+            timeout_ms: 60_000,
+            ..job
+        };
+        pool.ask_all(&[job], None, &mut |_, answer| found = Some(answer));
+        found.ok_or_else(|| MutateError::Child {
+            program: program.to_owned(),
+            why: "no answer".into(),
+        })
+    }
+
+    /// Asks about mutants, keeps what became of them and the cases that refused them.
+    pub(super) fn ask_all(
+        &mut self,
+        prepared: &Prepared,
+        jobs: Vec<Job>,
+        asked: Vec<(Purpose, Instance)>,
+    ) -> Result<(), MutateError> {
+        let mut failed = None;
+        let mut answers: BTreeMap<usize, (Record, Option<Box<Failure>>)> = BTreeMap::new();
+        let target = target_name(self.target()).to_owned();
+        let pool = self.pool();
+        let seen = &mut *self.seen;
+        pool.ask_all(&jobs, self.end, &mut |number, answer| match answer {
+            Answer::Judged { judged, failure } => {
+                let (purpose, instance) = asked[number].clone();
+                let record = Record {
+                    program: prepared.name.clone(),
+                    target: target.clone(),
+                    instance,
+                    purpose,
+                    judged: *judged,
+                };
+                seen(&record);
+                answers.insert(number, (record, failure));
+            }
+            other => failed = Some(unexpected(prepared, &other)),
+        });
+        for (record, failure) in answers.into_values() {
+            self.add(prepared, record, failure.as_deref());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Keeps what became of a mutant, with the case that refused it.
+    pub(super) fn record(
+        &mut self,
+        prepared: &Prepared,
+        purpose: Purpose,
+        instance: Instance,
+        judged: Judged,
+        failure: Option<&Failure>,
+    ) {
+        let record = Record {
+            program: prepared.name.clone(),
+            target: target_name(self.target()).into(),
+            instance,
+            purpose,
+            judged,
+        };
+        (self.seen)(&record);
+        self.add(prepared, record, failure);
+    }
+
+    /// Keeps what became of a mutant of which no case is kept.
+    pub(super) fn record_of(
+        &mut self,
+        program: &str,
+        purpose: Purpose,
+        instance: Instance,
+        judged: Judged,
+    ) {
+        let record = Record {
+            program: program.to_owned(),
+            target: target_name(self.target()).into(),
+            instance,
+            purpose,
+            judged,
+        };
+        (self.seen)(&record);
+        self.records.push(record);
+    }
+
+    /// Keeps a record, and its case where it is a mistake that was refused.
+    fn add(&mut self, prepared: &Prepared, record: Record, failure: Option<&Failure>) {
+        let refused = matches!(record.judged.fate, Fate::Refused(_));
+        if refused && record.purpose == Purpose::Mutant {
+            let about = About {
+                program: &prepared.key,
+                function: &prepared.name,
+                target: self.target(),
+                plan: &prepared.plan.text(),
+                found_by: &record.instance.kind,
+            };
+            let kept = failure.and_then(|it| Kept::of(it, self.settings.seed, &about));
+            self.new.extend(kept);
+        }
+        self.records.push(record);
+    }
+
+    fn keep(&mut self, warn: &mut dyn FnMut(&str)) -> Result<(), MutateError> {
+        let Some(path) = &self.settings.corpus else {
+            return Ok(());
+        };
+        let new = std::mem::take(&mut self.new);
+        let warning = Corpus::record(path, new).map_err(|source| MutateError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        if let Some(warning) = warning {
+            warn(&warning);
+        }
+        Ok(())
+    }
+}
+
+const fn target_name(target: Target) -> &'static str {
+    match target {
+        Target::Gpu => "gpu",
+        Target::Cpu => "cpu",
+    }
+}
+
+fn unexpected(prepared: &Prepared, answer: &Answer) -> MutateError {
+    let why = match answer {
+        Answer::Failed(why) => why.clone(),
+        Answer::Judged { judged, .. } => match &judged.fate {
+            Fate::Refused(kill) => format!("{}: {}", kill.reason, kill.detail),
+            _ => "an answer to another question".into(),
+        },
+        _ => "an answer to another question".into(),
+    };
+    MutateError::Child {
+        program: prepared.name.clone(),
+        why,
+    }
+}

@@ -1,0 +1,50 @@
+//! The static proof (level L1) of what the compiler emits: every kernel family, under many
+//! plans and at sizes with and without tails, is proved; and what is proved stays right when
+//! invocations are followed one by one, also for kernels with a deliberate mistake.
+//!
+//! No device is needed. There are no exceptions: every emitted kernel is inside the class.
+
+#![cfg(feature = "mlir")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+mod emitted;
+mod mistakes;
+mod sources;
+
+use emitted::{Emitted, each};
+use kforge_verify::prove::{Finding, prove};
+
+/// Plans of each source and device.
+const PLANS: usize = 4;
+
+fn all_proved(sources: &[sources::Source]) {
+    let (mut kernels, mut open) = (0, Vec::new());
+    for source in sources {
+        let before = kernels;
+        each(source, PLANS, |emitted: &Emitted| {
+            kernels += 1;
+            match prove(&emitted.code, &emitted.launch) {
+                Finding::Proved(_) => {}
+                other => open.push(format!("{}: {other:?}", emitted.name)),
+            }
+        });
+        assert!(kernels > before, "{} has no kernels", source.name);
+    }
+    assert!(
+        open.is_empty(),
+        "{} of {kernels}:\n{}",
+        open.len(),
+        open.join("\n")
+    );
+    println!("{kernels} launches proved");
+}
+
+#[test]
+fn kernels_under_many_plans_are_proved() {
+    all_proved(&sources::scheduled());
+}
+
+#[test]
+fn kernels_without_knobs_and_whole_layers_are_proved() {
+    all_proved(&sources::fixed());
+}

@@ -1,0 +1,107 @@
+//! What the analysis does not take on is said, never taken for right.
+
+use std::path::Path;
+
+use crate::{launch, open, proved, wrong};
+use kforge_verify::prove::{Code, CodeError};
+
+#[test]
+fn loops_that_end_by_data_are_open() {
+    let wgsl = "
+@group(0) @binding(0) var<storage, read> n: array<u32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    for (var i = 0u; i < n[0]; i++) { y[id.x * 10u + i] = 0.0; }
+}";
+    open(wgsl, &launch([2, 1, 1], &[4, 5120]), "");
+}
+
+#[test]
+fn a_barrier_that_data_decides_is_open() {
+    let wgsl = "
+@group(0) @binding(0) var<storage, read> n: array<u32>;
+@compute @workgroup_size(64)
+fn main() { if (n[0] > 3u) { workgroupBarrier(); } }";
+    open(
+        wgsl,
+        &launch([2, 1, 1], &[4]),
+        "not shown to be met by the whole workgroup",
+    );
+}
+
+#[test]
+fn subgroup_ids_are_bounded_and_no_more() {
+    let wgsl = "
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_id) id: vec3<u32>, @builtin(subgroup_id) group: u32) {
+    y[id.x] = subgroupAdd(x[id.x]) * f32(group);
+}";
+    proved(wgsl, &launch([1, 1, 1], &[256, 256]));
+    let written = wgsl.replace("y[id.x] =", "y[group] =");
+    open(
+        &written,
+        &launch([1, 1, 1], &[256, 256]),
+        "a buffer is not shown",
+    );
+}
+
+#[test]
+fn cooperative_matrices_are_outside_and_named() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders/snapshots");
+    let text = std::fs::read_to_string(path.join("cooperative_matmul.wgsl")).unwrap();
+    let code = Code::parse(&text, "mma").unwrap();
+    let sizes = launch([1, 1, 1], &[4096, 4096, 4096]);
+    match kforge_verify::prove::prove(&code, &sizes) {
+        kforge_verify::prove::Finding::Open(open) => {
+            assert!(open[0].what.contains("cooperative matrix"), "{open:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn texts_that_are_no_kernel_are_refused() {
+    assert!(matches!(
+        Code::parse("fn", "main"),
+        Err(CodeError::Parse(_))
+    ));
+    let other = "@compute @workgroup_size(1) fn other() {}";
+    assert!(matches!(
+        Code::parse(other, "main"),
+        Err(CodeError::NoEntry(_))
+    ));
+}
+
+#[test]
+fn texts_that_would_take_long_do_not() {
+    // Every line doubles what the last one is written with.
+    let mut doubled = String::new();
+    for _ in 0..200 {
+        doubled += "i = i / 3u + i % 5u;\n";
+    }
+    let wgsl = |body: &str| {
+        format!(
+            "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+var i = id.x;
+{body}
+y[i] = 0.0;
+}}"
+        )
+    };
+    let large = launch([60_000, 1, 1], &[4 * 64 * 60_000]);
+    // What the proof gives up is met by following a few invocations.
+    wrong(&wgsl(&doubled), &large, &["a data race"]);
+    // Branches that are left, one behind the other.
+    let mut left = String::new();
+    for number in 0..3000 {
+        left += &format!("if (i == {number}u) {{ return; }}\n");
+    }
+    open(&wgsl(&left), &large, "nested too deeply");
+    let blocks = "{ i = i + 0u; }\n".repeat(3000);
+    proved(&wgsl(&blocks), &large);
+}
