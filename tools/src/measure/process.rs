@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Process {
-        Process::start(Path::new("/bin/sh"), &["-c", script]).unwrap()
+        Process::start(Path::new("/bin/sh"), &["-c", script]).expect("a shell starts")
     }
 
     #[test]
