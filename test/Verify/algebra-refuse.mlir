@@ -3,7 +3,7 @@
 // function, and with level=3 it is refused.
 
 // RUN: kforge-opt %s --kforge-verify -o /dev/null 2>&1 | FileCheck %s --check-prefix=TWO
-// TWO: remark: 'f' verified L0+L2 on
+// TWO: remark: 'f' verified L0+L1+L2 on
 // RUN: not kforge-opt %s --kforge-verify=level=3 -o /dev/null 2>&1 | FileCheck %s
 // CHECK: error: verification refused stage 'sum' of 'f' (Algebraic): output 0: element [0] is 0x{{[0-9a-f]+}} modulo p, the program gives 0x{{[0-9a-f]+}} [knobs: tile=64]
 

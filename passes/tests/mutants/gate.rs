@@ -131,6 +131,8 @@ const BEYOND_ALGEBRA: &[(&str, &str)] = &[
         "what is not rotated is scaled",
         "1.0001 may be a product of constants",
     ),
+    // What is read beyond the end is never used.
+    ("no clamp, masks kept", "the function is the same"),
     // The unit is right, the function uses it wrongly.
     (
         "output is the residual",
