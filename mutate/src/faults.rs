@@ -96,12 +96,13 @@ pub static SENTINELS: &[Sentinel] = &[
             |device, options| accepted(device, options, &package(SUM, TWICE)),
         )
     },
+    // Indices that data decides, out of the reach of the static proof.
     wrong(
         "poison_off",
         "what lies behind the inputs is the same in both runs",
         Fault::PoisonOff,
         |device, options| {
-            let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u] > 1e29)";
+            let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u + u32(a[0] * 0.0)] > 1e29)";
             sum(device, options, "a[i] + b[i]", padding)
         },
     ),
@@ -114,7 +115,7 @@ pub static SENTINELS: &[Sentinel] = &[
                 device,
                 options,
                 "s[i] = a[i] + b[i]",
-                "s[i] = a[i] + b[i]; s[108] = 1.0",
+                "s[i] = a[i] + b[i]; s[108u + u32(a[0] * 0.0)] = 1.0",
             )
         },
     ),
@@ -123,7 +124,7 @@ pub static SENTINELS: &[Sentinel] = &[
         "two runs need not agree",
         Fault::DifferencesIgnored,
         |device, options| {
-            let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u] > 1e29)";
+            let padding = "a[i] + b[i] + select(0.0, 1.0, a[i + 100u + u32(a[0] * 0.0)] > 1e29)";
             sum(device, options, "a[i] + b[i]", padding)
         },
     ),

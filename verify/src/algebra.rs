@@ -179,6 +179,7 @@ fn run(
             *count = u32::try_from(value).map_err(|_| open(format!("{value} workgroups")))?;
         }
         let mut bindings = Vec::new();
+        let places = (0..kernel.bindings.len()).map(|index| kernel.abi.place(index));
         for (argument, binding) in dispatch.args.iter().zip(&kernel.bindings) {
             let offset = argument
                 .byte_offset
@@ -196,6 +197,8 @@ fn run(
             entry_point: &kernel.entry_point,
             workgroups,
             bindings,
+            places: places.collect(),
+            uniform: kernel.abi.uniform,
             immediates: memory::immediates(dispatch, symbols, field).map_err(open)?,
             subgroup: (subgroup > 0).then_some(subgroup),
         };

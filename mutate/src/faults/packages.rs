@@ -170,6 +170,7 @@ fn kernel(name: &str, size: u32, access: &[Access]) -> Kernel {
         elements: None,
     };
     Kernel {
+        abi: Default::default(),
         entry_point: name.into(),
         code: Code::Wgsl {
             file: format!("kernels/{name}.wgsl"),

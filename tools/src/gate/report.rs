@@ -169,6 +169,11 @@ impl fmt::Display for Report {
                 own.stage, own.because
             )?;
         }
+        for verdict in self.verdict.iter().filter(|_| self.verified) {
+            for line in verdict.l2_only() {
+                writeln!(f, "  {line}")?;
+            }
+        }
         if let Some(Time { ms, .. }) = &self.time {
             writeln!(
                 f,

@@ -37,7 +37,8 @@ fn plans_are_verified_or_a_warning_says_why_there_is_none() {
     for workload in workloads {
         let (stdout, stderr) = optimize(&server.endpoint(), workload);
         assert!(stdout.contains(" by llm, "), "{stdout}");
-        assert!(stdout.contains("+L2 with every case"), "{stdout}");
+        assert!(stdout.contains(" with every case"), "{stdout}");
+        assert!(stdout.contains("verified L0+L1+L2"), "{stdout}");
         assert!(stderr.contains("[1/3]"), "the default knobs: {stderr}");
         let all = stderr.contains("[3/3]");
         assert!(all || stderr.contains("warning: "), "{stderr}");

@@ -1,5 +1,6 @@
 //! One launch: all workgroups of a kernel, one after the other.
 
+use kforge_runtime::manifest::Place;
 use naga::{AddressSpace, Binding, BuiltIn, Handle, TypeInner};
 
 use super::{
@@ -31,8 +32,12 @@ pub(crate) struct Launch<'a, V> {
     pub workgroups: [u32; 3],
     /// Buffer and first byte of each binding, and whether the kernel may write it.
     pub bindings: Vec<(usize, i64, bool)>,
+    /// Where the kernel finds each of them.
+    pub places: Vec<Place>,
     /// Scalar arguments.
     pub immediates: Vec<Cell<V>>,
+    /// The uniform buffer that holds them, if one does.
+    pub uniform: Option<Place>,
     /// Invocations of a subgroup, where the kernel was made for a number.
     pub subgroup: Option<u32>,
 }
@@ -139,16 +144,22 @@ impl<'m, D: Domain> Machine<'m, D> {
             memory_of.push(earlier.unwrap_or(place));
         }
         for (_, variable) in self.program.globals().iter() {
+            let place = variable.binding.as_ref().map(|at| Place {
+                group: at.group,
+                binding: at.binding,
+            });
+            let holds_scalars = match variable.space {
+                AddressSpace::Immediate => launch.uniform.is_none(),
+                AddressSpace::Uniform => place.is_some() && place == launch.uniform,
+                _ => false,
+            };
             let bound = match variable.space {
-                AddressSpace::Storage { .. } | AddressSpace::Uniform => {
-                    let binding = variable
-                        .binding
-                        .as_ref()
-                        .map(|binding| binding.binding as usize);
-                    let place = binding.filter(|place| *place < memory_of.len());
-                    place.map(|place| (memory_of[place], launch.bindings[place].1))
+                AddressSpace::Storage { .. } => {
+                    let mut places = launch.places.iter();
+                    let index = places.position(|it| Some(*it) == place);
+                    index.map(|index| (memory_of[index], launch.bindings[index].1))
                 }
-                AddressSpace::Immediate => {
+                _ if holds_scalars => {
                     self.memories.push(Memory {
                         name: "the immediates".into(),
                         cells: launch.immediates.clone(),

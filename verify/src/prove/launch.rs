@@ -2,12 +2,15 @@
 
 use kforge_runtime::{
     Package,
-    manifest::{Dispatch, Immediate, ScalarType, Symbols},
+    manifest::{Dispatch, Immediate, Place, ScalarType, Symbols},
 };
+use naga::{AddressSpace, GlobalVariable};
 
 /// A binding: part of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
+    /// Where the kernel finds it.
+    pub place: Place,
     /// Which buffer; equal numbers are one memory.
     pub buffer: u32,
     /// First byte of the binding in the buffer.
@@ -32,10 +35,12 @@ pub enum Scalar {
 pub struct Launch {
     /// Workgroups in x, y, z.
     pub workgroups: [u32; 3],
-    /// Memory, by binding of group 0.
+    /// Memory.
     pub slots: Vec<Slot>,
     /// Scalar arguments in order, 4 bytes each.
     pub immediates: Vec<Scalar>,
+    /// The uniform buffer that holds them, if one does.
+    pub uniform: Option<Place>,
 }
 
 /// Why a launch has no numbers.
@@ -71,7 +76,7 @@ impl Launch {
         let mut slots = Vec::new();
         // Buffers by first use, so that launches that differ in names alone are one.
         let mut buffers = Vec::new();
-        for argument in &dispatch.args {
+        for (index, argument) in dispatch.args.iter().enumerate() {
             let buffer = manifest.buffer(argument.buffer);
             let buffer = buffer.ok_or(LaunchError::Missing("buffer"))?;
             let bytes = buffer.instantiate(symbols).map_err(value)?.bytes;
@@ -82,6 +87,7 @@ impl Launch {
                 buffers.push(argument.buffer);
             }
             slots.push(Slot {
+                place: kernel.abi.place(index),
                 buffer: number as u32,
                 offset,
                 bytes: bytes.saturating_sub(offset),
@@ -106,6 +112,29 @@ impl Launch {
             workgroups,
             slots,
             immediates,
+            uniform: kernel.abi.uniform,
         })
     }
+
+    /// What is bound where a variable stands.
+    pub(super) fn slot(&self, variable: &GlobalVariable) -> Option<&Slot> {
+        let place = place(variable)?;
+        self.slots.iter().find(|slot| slot.place == place)
+    }
+
+    /// Whether a variable holds the scalar arguments.
+    pub(super) fn holds_scalars(&self, variable: &GlobalVariable) -> bool {
+        match variable.space {
+            AddressSpace::Immediate => self.uniform.is_none(),
+            AddressSpace::Uniform => self.uniform.is_some() && self.uniform == place(variable),
+            _ => false,
+        }
+    }
+}
+
+fn place(variable: &GlobalVariable) -> Option<Place> {
+    variable.binding.as_ref().map(|at| Place {
+        group: at.group,
+        binding: at.binding,
+    })
 }

@@ -6,7 +6,7 @@ use kforge_verify::Reason;
 use crate::{all_refused, kernel, passes, program};
 
 const NUMERIC: &[Reason] = &[Reason::NumericMismatch];
-const RACE: &[Reason] = &[Reason::NumericMismatch, Reason::Determinism];
+const STATIC: &[Reason] = &[Reason::Static];
 
 fn softmax() -> Program {
     let op = Op::Softmax {
@@ -83,12 +83,12 @@ fn wrong_softmax_is_refused() {
             (
                 "no barrier in the trees",
                 &[("        workgroupBarrier();\n    }", "    }")],
-                RACE,
+                STATIC,
             ),
             (
                 "the row after",
                 &[("x[base + i]", "x[base + i + 1u]")],
-                RACE,
+                STATIC,
             ),
             (
                 "one element short",
@@ -184,7 +184,7 @@ fn wrong_norms_are_refused() {
                     "sums[lane] = value;\n    workgroupBarrier();",
                     "sums[lane] = value;",
                 )],
-                RACE,
+                STATIC,
             ),
             (
                 "gamma of the element before",

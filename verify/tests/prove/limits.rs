@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::{launch, open, proved, wrong};
-use kforge_verify::prove::{Code, CodeError};
+use crate::{finding, launch, open, proved, wrong};
+use kforge_runtime::manifest::Place;
+use kforge_verify::prove::{Code, CodeError, Finding, Launch, Scalar, Slot};
 
 #[test]
 fn loops_that_end_by_data_are_open() {
@@ -104,4 +105,46 @@ y[i] = 0.0;
     open(&wgsl(&left), &large, "nested too deeply");
     let blocks = "{ i = i + 0u; }\n".repeat(3000);
     proved(&wgsl(&blocks), &large);
+}
+
+/// Buffers are where the kernel's interface says, in any group and order, and sizes may
+/// come from a uniform.
+#[test]
+fn buffers_and_sizes_are_where_the_interface_says() {
+    const KERNEL: &str = "
+        struct Sizes { n: u32, rows: u32 }
+        @group(1) @binding(3) var<storage, read> a: array<f32>;
+        @group(0) @binding(2) var<storage, read_write> y: array<f32>;
+        @group(0) @binding(0) var<uniform> sizes: Sizes;
+        @compute @workgroup_size(64)
+        fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            if id.x < sizes.n { y[id.x] = a[id.x / sizes.rows]; }
+        }";
+    let place = |group, binding| Place { group, binding };
+    let slot = |buffer, place, bytes| Slot {
+        place,
+        buffer,
+        offset: 0,
+        bytes,
+    };
+    let of = |sizes: [u32; 2]| Launch {
+        workgroups: [2, 1, 1],
+        slots: vec![slot(0, place(0, 2), 400), slot(1, place(1, 3), 80)],
+        immediates: sizes.map(Scalar::U32).to_vec(),
+        uniform: Some(place(0, 0)),
+    };
+    proved(KERNEL, &of([100, 5]));
+    for (sizes, words) in [
+        ([101, 6], "index 100 into 'y'"),
+        ([100, 4], "index 20 into 'a'"),
+    ] {
+        let Finding::Wrong(defect) = finding(KERNEL, &of(sizes)) else {
+            panic!("{sizes:?} is not refused");
+        };
+        assert!(defect.what.contains(words), "{defect:?}");
+    }
+    // Elsewhere nothing is bound.
+    let mut other = of([100, 5]);
+    other.slots[1].place = place(0, 3);
+    assert!(matches!(finding(KERNEL, &other), Finding::Open(_)));
 }

@@ -8,6 +8,7 @@ mod kernels;
 mod limits;
 mod races;
 
+use kforge_runtime::manifest::Place;
 use kforge_verify::prove::{Code, Facts, Finding, Launch, Slot, prove};
 
 /// A launch with buffers of their own, of so many bytes.
@@ -17,12 +18,17 @@ pub fn launch(workgroups: [u32; 3], bytes: &[u64]) -> Launch {
         slots: (0..)
             .zip(bytes)
             .map(|(buffer, &bytes)| Slot {
+                place: Place {
+                    group: 0,
+                    binding: buffer,
+                },
                 buffer,
                 offset: 0,
                 bytes,
             })
             .collect(),
         immediates: Vec::new(),
+        uniform: None,
     }
 }
 

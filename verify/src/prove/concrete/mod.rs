@@ -222,10 +222,8 @@ fn name(code: &Code, launch: &Launch, memory: Memory) -> String {
     let is = |handle: naga::Handle<naga::GlobalVariable>, variable: &naga::GlobalVariable| {
         match memory {
             Memory::Workgroup(index) => handle.index() as u32 == index,
-            Memory::Buffer(buffer) => variable
-                .binding
-                .as_ref()
-                .and_then(|at| launch.slots.get(at.binding as usize))
+            Memory::Buffer(buffer) => launch
+                .slot(variable)
                 .is_some_and(|slot| slot.buffer == buffer),
         }
     };

@@ -93,21 +93,14 @@ impl Walk<'_> {
                 0,
                 self.code.size(variable.ty),
             ))),
-            AddressSpace::Storage { .. } => {
-                let slot = variable
-                    .binding
-                    .as_ref()
-                    .filter(|at| at.group == 0)
-                    .and_then(|at| self.launch.slots.get(at.binding as usize));
-                match slot {
-                    Some(slot) => Ok(Some((
-                        Memory::Buffer(slot.buffer),
-                        slot.offset.min(i64::MAX as u64 >> 2) as i64,
-                        slot.bytes.min(i64::MAX as u64 >> 2) as i64,
-                    ))),
-                    None => self.outside(span, "it has a binding that the launch does not bind"),
-                }
-            }
+            AddressSpace::Storage { .. } => match self.launch.slot(variable) {
+                Some(slot) => Ok(Some((
+                    Memory::Buffer(slot.buffer),
+                    slot.offset.min(i64::MAX as u64 >> 2) as i64,
+                    slot.bytes.min(i64::MAX as u64 >> 2) as i64,
+                ))),
+                None => self.outside(span, "it has a binding that the launch does not bind"),
+            },
             _ => Ok(None),
         }
     }
@@ -270,8 +263,8 @@ impl Walk<'_> {
             }
             Root::Local(_) => Ok(self.unknown_of(handle)),
             Root::Global(global) => {
-                let space = self.code.module.global_variables[global].space;
-                if space == AddressSpace::Immediate {
+                let variable = &self.code.module.global_variables[global];
+                if self.launch.holds_scalars(variable) {
                     return Ok(self.load_immediate(pointer, &at, handle));
                 }
                 self.touch(pointer, Kind::Read, span)?;

@@ -34,9 +34,7 @@ impl Machine<'_> {
                 self.code.size(variable.ty),
             )),
             AddressSpace::Storage { .. } => {
-                let binding = variable.binding.as_ref().filter(|at| at.group == 0);
-                let slot = binding.and_then(|at| self.launch.slots.get(at.binding as usize));
-                let slot = slot.ok_or(Stop::Unknown)?;
+                let slot = self.launch.slot(variable).ok_or(Stop::Unknown)?;
                 let number = |value: u64| i64::try_from(value).map_err(|_| Stop::Unknown);
                 Some((
                     Memory::Buffer(slot.buffer),
@@ -44,7 +42,8 @@ impl Machine<'_> {
                     number(slot.bytes)?,
                 ))
             }
-            AddressSpace::Private | AddressSpace::Function | AddressSpace::Immediate => None,
+            AddressSpace::Private | AddressSpace::Function => None,
+            _ if self.launch.holds_scalars(variable) => None,
             _ => return Err(Stop::Unknown),
         })
     }
@@ -151,7 +150,7 @@ impl Machine<'_> {
             }
             Root::Global(global) => global,
         };
-        if self.code.module.global_variables[global].space == AddressSpace::Immediate {
+        if (self.launch).holds_scalars(&self.code.module.global_variables[global]) {
             let argument = |byte: i64| {
                 let index = usize::try_from(byte / 4).ok().filter(|_| byte % 4 == 0)?;
                 self.launch.immediates.get(index).copied()
