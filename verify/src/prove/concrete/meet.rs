@@ -18,8 +18,9 @@ struct Touch {
     who: Who,
     kind: Kind,
     line: Line,
-    /// Barriers before it: all of them, and those that order the memory.
-    after: (u32, u32),
+    /// Barriers before it that order the memory: one of the other kind lets invocations
+    /// meet and makes nothing visible.
+    after: u32,
     address: i64,
 }
 
@@ -28,14 +29,6 @@ pub(super) struct Race {
     memory: Memory,
     first: Touch,
     second: Touch,
-}
-
-/// Two accesses that meet.
-pub(super) enum Meeting {
-    /// At once.
-    Race(Race),
-    /// With a barrier between them that does not order their memory: neither is claimed.
-    Open,
 }
 
 /// What all invocations did so far.
@@ -59,9 +52,8 @@ impl Memories {
     }
 
     /// Adds what an invocation did.
-    pub(super) fn take(&mut self, who: Who, events: &[Event]) -> Option<Meeting> {
-        let (mut all, mut workgroup, mut storage) = (0, 0, 0);
-        let mut open = None;
+    pub(super) fn take(&mut self, who: Who, events: &[Event]) -> Option<Race> {
+        let (mut workgroup, mut storage) = (0, 0);
         for event in events {
             match *event {
                 Event::Barrier {
@@ -69,7 +61,6 @@ impl Memories {
                     orders_storage,
                     ..
                 } => {
-                    all += 1;
                     workgroup += u32::from(orders_workgroup);
                     storage += u32::from(orders_storage);
                 }
@@ -89,12 +80,11 @@ impl Memories {
                         let (touches, after) = match memory {
                             Memory::Workgroup(_) => (
                                 self.workgroup.entry((memory, workgroup, cell)).or_default(),
-                                (all, workgroup),
+                                workgroup,
                             ),
-                            Memory::Buffer(_) => (
-                                self.buffers.entry((memory, cell)).or_default(),
-                                (all, storage),
-                            ),
+                            Memory::Buffer(_) => {
+                                (self.buffers.entry((memory, cell)).or_default(), storage)
+                            }
                         };
                         let touch = Touch {
                             who,
@@ -103,43 +93,30 @@ impl Memories {
                             after,
                             address,
                         };
-                        match met(touches, &touch) {
-                            Some(Some(first)) => {
-                                return Some(Meeting::Race(Race {
-                                    memory,
-                                    first,
-                                    second: touch,
-                                }));
-                            }
-                            Some(None) => open = Some(Meeting::Open),
-                            None => {}
+                        if let Some(first) = met(touches, &touch) {
+                            return Some(Race {
+                                memory,
+                                first,
+                                second: touch,
+                            });
                         }
                         keep(touches, touch);
                     }
                 }
             }
         }
-        open
+        None
     }
 }
 
-/// The access that another meets; `Some(None)` where a barrier leaves it open.
-fn met(touches: &[Touch], new: &Touch) -> Option<Option<Touch>> {
-    let mut open = None;
-    for old in touches {
-        if old.who == new.who || old.kind.agrees_with(new.kind) {
-            continue;
-        }
-        let same_workgroup = old.who.workgroup == new.who.workgroup;
-        match same_workgroup {
-            // Barriers order nothing between workgroups.
-            false => return Some(Some(*old)),
-            true if old.after.1 != new.after.1 => {}
-            true if old.after.0 == new.after.0 => return Some(Some(*old)),
-            true => open = Some(None),
-        }
-    }
-    open
+/// The access that another meets.
+fn met(touches: &[Touch], new: &Touch) -> Option<Touch> {
+    let meets = |old: &&Touch| {
+        // Barriers order nothing between workgroups.
+        let unordered = old.who.workgroup != new.who.workgroup || old.after == new.after;
+        old.who != new.who && !old.kind.agrees_with(new.kind) && unordered
+    };
+    touches.iter().find(meets).copied()
 }
 
 /// Remembers a touch, unless one that says as much is there.
@@ -170,7 +147,7 @@ impl Race {
         Defect {
             what: format!(
                 "a data race: {} {} byte {} of {} at line {}, {} {} it at line {}, and no barrier \
-                 is between them; line {}: {}",
+                 that orders it is between them; line {}: {}",
                 first.who,
                 first.kind.name(),
                 second.address,

@@ -14,7 +14,7 @@ mod meet;
 mod values;
 
 use machine::{Event, Stop, follow};
-use meet::{Meeting, Memories};
+use meet::Memories;
 
 use super::{
     code::Code,
@@ -106,10 +106,8 @@ pub(super) fn search(code: &Code, launch: &Launch) -> Followed {
                     }
                 }
             }
-            match memories.take(who, &events) {
-                Some(Meeting::Race(race)) => return Followed::Wrong(race.defect(code, launch)),
-                Some(Meeting::Open) => complete = false,
-                None => {}
+            if let Some(race) = memories.take(who, &events) {
+                return Followed::Wrong(race.defect(code, launch));
             }
         }
         facts.barriers = facts
