@@ -51,6 +51,7 @@ mod refusal;
 mod replay;
 mod subject;
 mod timer;
+mod variable;
 mod verdict;
 
 pub use compose::{ComposeError, compose};

@@ -11,6 +11,7 @@ use super::{
     program::Program,
     unsupported,
 };
+use crate::variable;
 
 /// Invocations of a workgroup.
 const MOST_INVOCATIONS: usize = 4096;
@@ -144,17 +145,10 @@ impl<'m, D: Domain> Machine<'m, D> {
             memory_of.push(earlier.unwrap_or(place));
         }
         for (_, variable) in self.program.globals().iter() {
-            let place = variable.binding.as_ref().map(|at| Place {
-                group: at.group,
-                binding: at.binding,
-            });
-            let holds_scalars = match variable.space {
-                AddressSpace::Immediate => launch.uniform.is_none(),
-                AddressSpace::Uniform => place.is_some() && place == launch.uniform,
-                _ => false,
-            };
+            let holds_scalars = variable::holds_scalars(variable, launch.uniform);
             let bound = match variable.space {
                 AddressSpace::Storage { .. } => {
+                    let place = variable::place(variable);
                     let mut places = launch.places.iter();
                     let index = places.position(|it| Some(*it) == place);
                     index.map(|index| (memory_of[index], launch.bindings[index].1))

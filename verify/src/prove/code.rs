@@ -1,7 +1,7 @@
 //! The module that a package's WGSL text says, parsed and validated by naga.
 
 use naga::{
-    EntryPoint, Handle, Module, ShaderStage, Span, Type,
+    EntryPoint, Expression, Handle, Module, ShaderStage, Span, Type, TypeInner,
     proc::Layouter,
     valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator},
 };
@@ -81,6 +81,26 @@ impl Code {
     /// Bytes of a type.
     pub(super) fn size(&self, ty: Handle<Type>) -> i64 {
         i64::from(self.layouter[ty].size)
+    }
+
+    /// What a pointer's type says it points to; `info` is that of its function.
+    pub(super) fn pointee(
+        &self,
+        info: &FunctionInfo,
+        pointer: Handle<Expression>,
+    ) -> Option<TypeInner> {
+        let types = &self.module.types;
+        match info[pointer].ty.inner_with(types) {
+            TypeInner::Pointer { base, .. } => Some(types[*base].inner.clone()),
+            TypeInner::ValuePointer { size, scalar, .. } => Some(match size {
+                Some(size) => TypeInner::Vector {
+                    size: *size,
+                    scalar: *scalar,
+                },
+                None => TypeInner::Scalar(*scalar),
+            }),
+            _ => None,
+        }
     }
 
     /// The line a span starts in.

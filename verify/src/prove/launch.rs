@@ -4,7 +4,9 @@ use kforge_runtime::{
     Package,
     manifest::{Dispatch, Immediate, Place, ScalarType, Symbols},
 };
-use naga::{AddressSpace, GlobalVariable};
+use naga::GlobalVariable;
+
+use crate::variable;
 
 /// A binding: part of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,23 +120,12 @@ impl Launch {
 
     /// What is bound where a variable stands.
     pub(super) fn slot(&self, variable: &GlobalVariable) -> Option<&Slot> {
-        let place = place(variable)?;
+        let place = variable::place(variable)?;
         self.slots.iter().find(|slot| slot.place == place)
     }
 
     /// Whether a variable holds the scalar arguments.
     pub(super) fn holds_scalars(&self, variable: &GlobalVariable) -> bool {
-        match variable.space {
-            AddressSpace::Immediate => self.uniform.is_none(),
-            AddressSpace::Uniform => self.uniform.is_some() && self.uniform == place(variable),
-            _ => false,
-        }
+        variable::holds_scalars(variable, self.uniform)
     }
-}
-
-fn place(variable: &GlobalVariable) -> Option<Place> {
-    variable.binding.as_ref().map(|at| Place {
-        group: at.group,
-        binding: at.binding,
-    })
 }

@@ -66,18 +66,7 @@ impl Walk<'_> {
 
     /// What a pointer's type says it points to.
     fn pointee(&self, handle: Handle<Expression>) -> Option<TypeInner> {
-        let types = &self.code.module.types;
-        match self.info()[handle].ty.inner_with(types) {
-            TypeInner::Pointer { base, .. } => Some(types[*base].inner.clone()),
-            TypeInner::ValuePointer { size, scalar, .. } => Some(match size {
-                Some(size) => TypeInner::Vector {
-                    size: *size,
-                    scalar: *scalar,
-                },
-                None => TypeInner::Scalar(*scalar),
-            }),
-            _ => None,
-        }
+        self.code.pointee(self.info(), handle)
     }
 
     /// Bytes of memory behind a global variable, and which memory it is.

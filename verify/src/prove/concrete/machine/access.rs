@@ -10,18 +10,7 @@ use crate::prove::{
 
 impl Machine<'_> {
     fn pointee(&self, handle: Handle<Expression>) -> Option<TypeInner> {
-        let types = &self.code.module.types;
-        match self.frame.info[handle].ty.inner_with(types) {
-            TypeInner::Pointer { base, .. } => Some(types[*base].inner.clone()),
-            TypeInner::ValuePointer { size, scalar, .. } => Some(match size {
-                Some(size) => TypeInner::Vector {
-                    size: *size,
-                    scalar: *scalar,
-                },
-                None => TypeInner::Scalar(*scalar),
-            }),
-            _ => None,
-        }
+        self.code.pointee(self.frame.info, handle)
     }
 
     /// The memory of a variable, the first byte of it, and its bytes.
