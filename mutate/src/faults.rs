@@ -5,7 +5,7 @@
 mod counter;
 mod packages;
 
-use kforge_oracle::generate;
+use kforge_oracle::{Level, generate, standard_cases};
 use kforge_runtime::{
     Device, ExecOptions, Package,
     execute::Repeats,
@@ -199,7 +199,9 @@ pub static SENTINELS: &[Sentinel] = &[
         "the first inputs do not come back",
         Fault::RepeatsSkipped,
         |device, options| {
-            let subject = counter::subject(6)?;
+            // Right once for every case: only the first one's inputs, again, show it.
+            let cases = standard_cases(Level::Quick).len();
+            let subject = counter::subject(cases as u32)?;
             Ok(verify(&subject, device, &ExecOptions::default(), options).passed)
         },
     ),

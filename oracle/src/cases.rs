@@ -53,13 +53,18 @@ pub enum Values {
     OneHot,
     /// Signed powers of two from 2^-4 to 2^4.
     PowersOfTwo,
+    /// Of magnitudes from 20000 to 100000, the largest of each row at a place that walks: a
+    /// value that is clamped at 10000 shows, and a softmax that subtracts less than its
+    /// maximum. Positions are as large. Scores of attention are up to 20000, of one product each, since the rounding
+    /// of a long sum would hide them.
+    Beyond1e4,
 }
 
 /// How many cases.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// The six that catch most.
+    /// The seven that catch most.
     Quick,
     /// Every family; the random ones twice, one-hot in both parities.
     Full,
@@ -95,6 +100,7 @@ pub fn standard_cases(level: Level) -> Vec<(Values, u64)> {
             (Normal, 0),
             (SmallIntegers, 0),
             (Outliers, 0),
+            (Beyond1e4, 0),
             (NearMinus1e4, 0),
             (ConstantRows, 0),
             (OneHot, 0),
@@ -103,6 +109,7 @@ pub fn standard_cases(level: Level) -> Vec<(Values, u64)> {
             (Normal, 0),
             (SmallIntegers, 0),
             (Outliers, 0),
+            (Beyond1e4, 0),
             (NearMinus1e4, 0),
             (ConstantRows, 0),
             (OneHot, 0),
@@ -173,6 +180,9 @@ fn storable(dtype: DType, x: f64) -> f64 {
     }
 }
 
+/// Keys of attention in `Beyond1e4`.
+const KEY: f64 = 100.0;
+
 struct Family<'a> {
     values: Values,
     ty: &'a TensorType,
@@ -194,16 +204,37 @@ impl Family<'_> {
                 theta.powf(-((i % half) as f64) / half as f64)
             }
             Role::Gamma if self.values == Values::SmallIntegers => 1.0 + (i % 2) as f64,
+            Role::Gamma if self.values == Values::Beyond1e4 => self.plain(i, 0),
             Role::Gamma => 1.0 + 0.125 * self.normal(i),
             Role::Plain { .. } if self.ty.dtype == DType::Bool => (self.bits(i) & 1) as f64,
             Role::Plain { .. } if self.ty.dtype.is_integer() => (self.bits(i) % 8) as f64,
+            Role::Query { scale } if self.values == Values::Beyond1e4 => {
+                let axis = self.ty.shape.len() - 1;
+                let (row, at) = self.row(i, axis);
+                let n = self.ty.shape[axis];
+                let size = (2e4 / (KEY * scale)).min(self.cap);
+                f64::from(row % n == at) * self.sign(i) * size
+            }
+            Role::Key if self.values == Values::Beyond1e4 => {
+                self.sign(i) * self.share(i) * KEY.min(self.cap)
+            }
+            Role::Query { .. } | Role::Key => self.plain(i, self.ty.shape.len() - 1),
             Role::Plain { axis } => self.plain(i, axis),
         }
     }
 
+    fn sign(&self, i: usize) -> f64 {
+        if self.bits(i) & 1 == 0 { 1.0 } else { -1.0 }
+    }
+
+    /// From 0.2 to 0.95.
+    fn share(&self, i: usize) -> f64 {
+        0.2 + 0.75 * ((self.bits(i) >> 1) % 1024) as f64 / 1023.0
+    }
+
     fn plain(&self, i: usize, axis: usize) -> f64 {
         let half = matches!(self.ty.dtype, DType::F16 | DType::Bf16);
-        let sign = if self.bits(i) & 1 == 0 { 1.0 } else { -1.0 };
+        let sign = self.sign(i);
         match self.values {
             Values::Normal => self.normal(i),
             Values::SmallIntegers => {
@@ -219,6 +250,8 @@ impl Family<'_> {
             Values::Large30 => 30f64.min(self.cap) * self.normal(i),
             Values::Tiny1e4 => (if half { 1e-2 } else { 1e-4 }) * self.normal(i),
             Values::Offset100 => 100f64.min(self.cap) + self.normal(i),
+            Values::Beyond1e4 if self.is_peak(i, axis) => 1e5f64.min(self.cap),
+            Values::Beyond1e4 => sign * self.share(i) * 1e5f64.min(self.cap),
             Values::NearMinus1e4 => -(1e4f64.min(self.cap)) + self.normal(i),
             Values::ConstantRows => self.normal(self.row(i, axis).0),
             Values::OneHot => self.one_hot(i, axis),
@@ -254,24 +287,39 @@ impl Family<'_> {
         range.clamp(1.0, 8.0) as u64
     }
 
-    fn one_hot(&self, i: usize, axis: usize) -> f64 {
+    /// Whether an element is the one of its row: rows walk along the axis; fewer rows than
+    /// positions spread from the first position to the last.
+    fn is_hot(&self, i: usize, axis: usize) -> bool {
         let n = self.ty.shape.get(axis).copied().unwrap_or(1).max(1);
+        let (row, at) = self.row(i, axis);
+        let rows = self.ty.elements() / n;
+        let step = if rows < n {
+            (n - 1) / rows.saturating_sub(1).max(1)
+        } else {
+            1
+        };
+        let hot = if row + 1 == rows && rows < n {
+            n - 1
+        } else {
+            row * step % n
+        };
+        hot == at
+    }
+
+    /// Whether an element is its row's largest: as `is_hot`, but where rows are few, every
+    /// other one has it near the end, which tails of tiles are made of.
+    fn is_peak(&self, i: usize, axis: usize) -> bool {
+        let n = self.ty.shape.get(axis).copied().unwrap_or(1).max(1);
+        let (row, at) = self.row(i, axis);
+        if self.ty.elements() / n < n && row % 2 == 1 {
+            return at == n - 1 - row % n;
+        }
+        self.is_hot(i, axis)
+    }
+
+    fn one_hot(&self, i: usize, axis: usize) -> f64 {
         if (self.index as u64 + self.seed) & 1 == 0 {
-            // Rows walk along the axis; fewer rows than positions spread from the first
-            // position to the last.
-            let (row, at) = self.row(i, axis);
-            let rows = self.ty.elements() / n;
-            let step = if rows < n {
-                (n - 1) / rows.saturating_sub(1).max(1)
-            } else {
-                1
-            };
-            let hot = if row + 1 == rows && rows < n {
-                n - 1
-            } else {
-                row * step % n
-            };
-            return f64::from(hot == at);
+            return f64::from(self.is_hot(i, axis));
         }
         // A prime period: neighbours in any direction differ. Exact in f16 (< 2^11), bf16
         // (< 2^8). Products of counts in a chain of half-precision matmuls would overflow.
@@ -311,6 +359,8 @@ impl Family<'_> {
     fn position(&self, i: usize, sequence: usize) -> f64 {
         let sequence = sequence.max(1);
         match self.values {
+            // Where the reduction of an angle counts.
+            Values::Beyond1e4 => (20_000 + self.bits(i) % 80_000) as f64,
             Values::SmallIntegers | Values::Outliers | Values::OneHot => {
                 (self.bits(i) % (2 * sequence).min(4096) as u64) as f64
             }

@@ -2,7 +2,7 @@
 //!
 //! Roles are found by following each input through data movement and casts to the op that
 //! uses it. An input used in several roles gets the first of mask, positions, inverse
-//! frequency, gamma; everything else is plain.
+//! frequency, gamma, query or key; everything else is plain.
 
 use crate::dtype::DType;
 use crate::infer::axis_index;
@@ -20,6 +20,10 @@ pub(crate) enum Role {
     InvFreq { theta: f64 },
     /// Scale of a normalisation.
     Gamma,
+    /// Queries of attention, whose products are scaled.
+    Query { scale: f64 },
+    /// Keys of attention.
+    Key,
     /// Anything else; `axis` is the one its rows run along.
     Plain { axis: usize },
 }
@@ -35,10 +39,11 @@ pub(crate) fn roles(program: &Program) -> Vec<Role> {
         })
         .collect();
     let rank = |role: &Role| match role {
-        Role::Mask => 4,
-        Role::Positions { .. } => 3,
-        Role::InvFreq { .. } => 2,
-        Role::Gamma => 1,
+        Role::Mask => 5,
+        Role::Positions { .. } => 4,
+        Role::InvFreq { .. } => 3,
+        Role::Gamma => 2,
+        Role::Query { .. } | Role::Key => 1,
         Role::Plain { .. } => 0,
     };
     let mut assign = |id: ValueId, role: Role| {
@@ -51,8 +56,15 @@ pub(crate) fn roles(program: &Program) -> Vec<Role> {
     for node in &program.nodes {
         match &node.op {
             Op::Attention {
-                mask: Some(mask), ..
-            } => assign(*mask, Role::Mask),
+                q, k, mask, scale, ..
+            } => {
+                let size = program.type_of(*q).and_then(|ty| ty.shape.last().copied());
+                let usual = 1.0 / (size.unwrap_or(1).max(1) as f64).sqrt();
+                let scale = scale.map_or(usual, |it| f64::from(it).abs().max(1e-6));
+                assign(*q, Role::Query { scale });
+                assign(*k, Role::Key);
+                mask.iter().for_each(|&mask| assign(mask, Role::Mask));
+            }
             Op::Rope {
                 x,
                 positions,

@@ -94,10 +94,10 @@ fn changed<'d>(
         Ok(mutant) => mutant,
         Err(why) => return Answer::Failed(why),
     };
-    let (mut judged, failure) = mutant.judge_unchanged();
+    let (mut judged, mut failure) = mutant.judge_unchanged();
     let accepted = matches!(judged.fate, kforge_mutate::Fate::Accepted { .. });
     if accepted && !control {
-        judged.fate = right.judge_survivor(mutant.subject(), kind);
+        (judged.fate, failure) = right.judge_survivor(mutant.subject(), kind);
     }
     said(judged, failure)
 }
