@@ -17,7 +17,7 @@ use kforge_runtime::{
     Device, ExecOptions, Executable, HostTensor, Package, Poison, RunOptions,
     manifest::{Code, Step, Symbols},
 };
-use kforge_verify::{Options, Runnable, Subject, convert, verify};
+use kforge_verify::{Options, Reason, Runnable, Subject, convert, verify};
 
 use crate::kernel::{Kernel, Watched, watch_bounds};
 
@@ -52,8 +52,13 @@ pub fn observe(
         if let Some(package) = wired(&function.package, &function.entry, name) {
             let text = |error: kforge_verify::SubjectError| error.to_string();
             let subject = Subject::of_package(&package, &function.entry).map_err(text)?;
-            if !verify(&subject, device, exec, options).passed {
-                return Ok(Observed::OutOfBounds(name.clone()));
+            match verify(&subject, device, exec, options).failures.first() {
+                None => {}
+                // Not run to its end: nothing is known of its accesses.
+                Some(failure) if failure.reason == Reason::Execution => {
+                    return Err(failure.detail.clone());
+                }
+                Some(_) => return Ok(Observed::OutOfBounds(name.clone())),
             }
         }
     }

@@ -108,8 +108,8 @@ fn a_right_product_passes_and_its_rows_are_counted() {
     };
     // One unit: it runs as the function.
     assert_eq!(on_device(Scope::Kernel).len(), 0);
-    assert_eq!(on_device(Scope::Function), [6400; 6]);
-    assert_eq!(on_device(Scope::Program).len(), 6);
+    assert_eq!(on_device(Scope::Function), [6400; 7]);
+    assert_eq!(on_device(Scope::Program).len(), 7);
     // At the limit itself everything is compared.
     let options = Options {
         full_multiply_adds: 1_000_000,

@@ -108,9 +108,9 @@ fn a_result_from_an_earlier_run_is_refused() {
 
 #[test]
 fn a_result_that_changes_when_inputs_return_is_refused() {
-    // Right for all six cases, off by one unit in the last place at the runs after them.
+    // Right for all seven cases, off by one unit in the last place at the runs after them.
     let failure = refused(
-        "let t = a[i] + b[i]; s[i] = select(t, bitcast<f32>(bitcast<u32>(t) ^ 1u), n[i] > 6.0);",
+        "let t = a[i] + b[i]; s[i] = select(t, bitcast<f32>(bitcast<u32>(t) ^ 1u), n[i] > 7.0);",
     );
     assert_eq!(failure.reason, Reason::Determinism, "{failure:?}");
     assert!(
@@ -119,7 +119,7 @@ fn a_result_that_changes_when_inputs_return_is_refused() {
     );
     // And at the last of them alone, the inputs being those of the run before.
     let failure = refused(
-        "let t = a[i] + b[i]; s[i] = select(t, bitcast<f32>(bitcast<u32>(t) ^ 1u), n[i] > 7.0);",
+        "let t = a[i] + b[i]; s[i] = select(t, bitcast<f32>(bitcast<u32>(t) ^ 1u), n[i] > 8.0);",
     );
     assert!(failure.detail.contains("repeated at once"), "{failure:?}");
 }
@@ -136,7 +136,7 @@ fn right_runs_have_times() {
 
 #[test]
 fn what_goes_wrong_in_a_timed_run_alone_has_no_time() {
-    // The gate makes eight runs in one instance, the timer 3 + 40 + 1.
+    // The gate makes nine runs in one instance, the timer 3 + 40 + 1.
     for (body, reason, words) in [
         (
             "if n[i] < 20.0 { s[i] = a[i] + b[i]; }",
@@ -144,7 +144,7 @@ fn what_goes_wrong_in_a_timed_run_alone_has_no_time() {
             "two timed runs",
         ),
         (
-            "s[i] = select(a[i] + b[i], a[i], n[i] == 9.0);",
+            "s[i] = select(a[i] + b[i], a[i], n[i] == 10.0);",
             Reason::NumericMismatch,
             "output 0",
         ),
