@@ -15,7 +15,10 @@ use kforge_planner::{
     Plan, Problem, heuristic,
     problem::{ExtractError, of_module},
 };
-use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, device::Target};
+use kforge_runtime::{
+    Device, DeviceChoice, DeviceDescription, DeviceError,
+    device::{DeviceKind, Target},
+};
 use kforge_verify::{Case, Failure};
 
 use super::{
@@ -346,6 +349,7 @@ impl Campaign<'_> {
             device: self.settings.device.clone(),
             workers: self.settings.workers,
             deadline: self.settings.deadline,
+            exclusive: self.target() == Target::Gpu && self.device.kind != DeviceKind::Software,
         }
     }
 

@@ -28,18 +28,48 @@ pub(super) struct Pool {
     pub workers: usize,
     /// Deadline of one submission.
     pub deadline: Duration,
+    /// Whether one child's endless kernel keeps the device from the others.
+    pub exclusive: bool,
 }
 
 impl Pool {
     /// Asks every job, in any order; answers come with the job's number. No new job begins
-    /// after `end`.
+    /// after `end`. Where one child's endless kernel keeps a device from the others, whoever
+    /// missed a deadline is asked again alone.
     pub fn ask_all(
         &self,
         jobs: &[Job],
         end: Option<Instant>,
         answered: &mut dyn FnMut(usize, Answer),
     ) {
-        let queue: Mutex<VecDeque<usize>> = Mutex::new((0..jobs.len()).collect());
+        if !self.exclusive || self.workers < 2 {
+            return self.ask_some(jobs, (0..jobs.len()).collect(), end, answered);
+        }
+        let mut late = VecDeque::new();
+        self.ask_some(
+            jobs,
+            (0..jobs.len()).collect(),
+            end,
+            &mut |number, answer| match missed_deadline(&answer) {
+                true => late.push_back(number),
+                false => answered(number, answer),
+            },
+        );
+        let alone = Self {
+            workers: 1,
+            ..self.clone()
+        };
+        alone.ask_some(jobs, late, end, answered);
+    }
+
+    fn ask_some(
+        &self,
+        jobs: &[Job],
+        numbers: VecDeque<usize>,
+        end: Option<Instant>,
+        answered: &mut dyn FnMut(usize, Answer),
+    ) {
+        let queue: Mutex<VecDeque<usize>> = Mutex::new(numbers);
         let (send, receive) = std::sync::mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..self.workers.clamp(1, jobs.len().max(1)) {
@@ -107,6 +137,19 @@ fn failed_to_run(answer: &Answer) -> bool {
     match answer {
         Answer::Judged { judged, .. } => match &judged.fate {
             Fate::Refused(kill) => kill.check() == "Execution",
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a submission, or the whole, did not end in time.
+fn missed_deadline(answer: &Answer) -> bool {
+    let late = |text: &str| text.contains("not finished after");
+    match answer {
+        Answer::Judged { judged, .. } => match &judged.fate {
+            Fate::Refused(kill) => kill.check() == "Timing" || late(&kill.detail),
+            Fate::Accepted { note } => note.as_deref().is_some_and(late),
             _ => false,
         },
         _ => false,
