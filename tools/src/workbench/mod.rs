@@ -52,7 +52,7 @@ mod verify_plan;
 #[cfg(feature = "mlir")]
 mod workload;
 
-use std::{io::Write, process::ExitCode};
+use std::{ffi::OsString, io::Write, process::ExitCode};
 
 #[cfg(feature = "mlir")]
 use crate::optimize::OptimizeError;
@@ -299,6 +299,15 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Reads a command line, the program's name first, and does nothing else.
+///
+/// # Errors
+/// What is wrong with it, in the words that the tool prints.
+pub fn read(arguments: Vec<OsString>) -> Result<(), String> {
+    let parsed = Arguments::try_parse_from(arguments);
+    parsed.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// A command line that is not understood, or a request for help.
