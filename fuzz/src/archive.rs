@@ -2,21 +2,23 @@
 
 use std::{cell::RefCell, fs, path::Path, time::Duration};
 
-use kforge_planner::archive::{Archive, Damage, Entry, Filter, Key, Options, Row};
+use kforge_planner::{
+    Propose,
+    archive::{Archive, Damage, Entry, Filter, Key, Options, Row, Verification},
+    check,
+    search::Evolve,
+};
 use tempfile::TempDir;
 
-use crate::plan::{device, holds, problem};
+use crate::{
+    model::silent,
+    plan::{device, holds, problem},
+};
 
 /// The three texts of a row, parted by zero bytes, under the hash that belongs to them: what
 /// is believed encodes as a row that says the same, and another hash is always found.
 pub fn archive_row(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else {
-        return;
-    };
-    let mut texts = text.splitn(3, '\0').map(str::to_owned);
-    let mut next = || texts.next().unwrap_or_default();
-    let row = Row::new(next(), next(), next());
-    let Ok(entry) = row.decode() else {
+    let Some((row, entry)) = row(data) else {
         return;
     };
     possible(&entry);
@@ -30,6 +32,34 @@ pub fn archive_row(data: &[u8]) {
     let mut forged = row;
     forged.evidence.push(' ');
     assert_eq!(forged.decode(), Err(Damage::HashMismatch));
+}
+
+/// A row that is believed.
+fn row(data: &[u8]) -> Option<(Row, Entry)> {
+    let mut texts = std::str::from_utf8(data).ok()?.splitn(3, '\0');
+    let mut next = || texts.next().unwrap_or_default().to_owned();
+    let row = Row::new(next(), next(), next());
+    let entry = row.decode().ok()?;
+    Some((row, entry))
+}
+
+/// A row of the archive, as [`archive_row`] reads it, in the history of a run: what learns
+/// from it proposes plans that pass the checks all the same, and a prompt can be written.
+pub fn archive_history(data: &[u8]) {
+    let Some((_, entry)) = row(data) else {
+        return;
+    };
+    let history = [entry.attempt];
+    let plans = Evolve::new(7).propose(problem(), &device(), &history, 2);
+    for plan in plans.into_iter().flatten() {
+        assert_eq!(check(&plan, Some(problem())), Ok(()));
+    }
+    if let Some(planner) = silent() {
+        let prompt = planner.prompt(problem(), &device(), &history);
+        for message in prompt.into_iter().flatten() {
+            assert!(!message.content.contains('\u{1b}'), "{:?}", message.content);
+        }
+    }
 }
 
 /// An entry as a row.
@@ -137,7 +167,9 @@ fn import(folder: &Path, data: &[u8]) {
         };
         if archive.import(&path).is_ok_and(|it| it.added > 0) {
             read(archive);
-            assert!(archive.verify().is_ok_and(|it| it.is_sound()));
+            // A shader's text may be refused and its row be kept.
+            let sound = |it: Verification| it.intact == it.attempts && it.file.is_empty();
+            assert!(archive.verify().is_ok_and(sound));
             // The next input starts from nothing.
             *into = None;
             for suffix in ["", "-wal", "-shm"] {

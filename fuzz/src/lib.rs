@@ -13,7 +13,7 @@ mod plan;
 mod seeds;
 mod tensors;
 
-pub use archive::{archive_file, archive_row};
+pub use archive::{archive_file, archive_history, archive_row};
 pub use command_line::command_line;
 pub use interface::interface_toml;
 pub use model::{http_bytes, llm_reply, llm_server};
@@ -26,12 +26,13 @@ pub use tensors::{npy, safetensors};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, under the name of its file in `fuzz_targets/`.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("plan_json", plan_json),
     ("llm_reply", llm_reply),
     ("llm_server", llm_server),
     ("http_bytes", http_bytes),
     ("archive_row", archive_row),
+    ("archive_history", archive_history),
     ("archive_file", archive_file),
     ("safetensors", safetensors),
     ("npy", npy),

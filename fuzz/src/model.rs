@@ -67,6 +67,13 @@ pub fn llm_server(data: &[u8]) {
     }
 }
 
+/// A planner whose server says nothing.
+pub(crate) fn silent() -> Option<LlmPlanner> {
+    let config = config("http://127.0.0.1:1/v1").ok()?;
+    let script = Script(VecDeque::new());
+    Some(LlmPlanner::new(config, Box::new(script), Pauses::default()))
+}
+
 fn config(endpoint: &str) -> Result<Config, kforge_planner::llm::ConfigError> {
     let lookup = |name: &str| match name {
         ENDPOINT_VARIABLE => Some(endpoint.to_owned()),

@@ -36,7 +36,7 @@ pub fn made(target: &str) -> Vec<Vec<u8>> {
         ],
         "llm_server" => vec![server()],
         "http_bytes" => vec![http()],
-        "archive_row" => rows(),
+        "archive_row" | "archive_history" => rows(),
         "archive_file" => archives(),
         "npy" => tensors().values().map(HostTensor::to_npy_bytes).collect(),
         "safetensors" => write_safetensors(&tensors()).into_iter().collect(),

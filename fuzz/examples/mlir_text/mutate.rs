@@ -109,10 +109,10 @@ const NESTS: &[(&str, &str)] = &[
     ("dense<[", "]>"),
 ];
 
-/// A seed with one to six changes.
+/// A seed with one to four changes.
 pub fn mutated(seeds: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     let mut text = seeds[rng.usize(..seeds.len())].clone();
-    for _ in 0..rng.usize(1..=6) {
+    for _ in 0..rng.usize(1..=4) {
         change(&mut text, seeds, rng);
     }
     text

@@ -6,7 +6,7 @@
 //! times, for a time without a verdict is no result.
 //!
 //! Exit codes: 0 the results are there, 1 a bad command line or input, 2 refused by
-//! verification, 3 the device failed or is missing.
+//! verification, 3 the device failed or is missing, 70 a crash inside MLIR or a driver.
 
 mod arguments;
 mod bind;

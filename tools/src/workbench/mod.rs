@@ -1,7 +1,8 @@
 //! The `kforge` workbench: one file per subcommand.
 //!
 //! Exit codes: 0 all is well, 1 something failed, 2 a wrong command line or
-//! a plan that does not fit, 3 this machine has no device of the kind asked for.
+//! a plan that does not fit, 3 this machine has no device of the kind asked for, 70 a crash
+//! inside MLIR or a driver.
 
 #[cfg(feature = "mlir")]
 mod archive;
@@ -252,6 +253,8 @@ fn write_file(path: &std::path::Path, text: &str) -> Result<(), Failure> {
 
 /// Runs the workbench on the process's arguments.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "mlir")]
+    kforge_dialect::tools::report_crashes();
     let Arguments { target, command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return wrong(&error),

@@ -6,6 +6,7 @@
 //! corpus grows in fuzz/corpus, logs are in target/fuzz.
 
 use crate::error::{Error, Result};
+use crate::llvm;
 use crate::shell;
 use crate::workspace;
 use std::fs;
@@ -118,6 +119,10 @@ fn run(target: String, runs: u64, seconds: u64) -> Result<Row> {
         .arg(format!("-runs={runs}"))
         .arg(format!("-max_total_time={seconds}"))
         .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]);
+    // cargo-fuzz's flags take the place of those that say where the library is.
+    if let Some(llvm) = llvm::find() {
+        command.env("LD_LIBRARY_PATH", llvm.prefix.join("lib"));
+    }
     println!("+ {} > {}", shell::line(&command), log.display());
     let start = Instant::now();
     let passed = status(command.stderr(output).stdin(Stdio::null()))?;
