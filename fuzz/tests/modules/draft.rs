@@ -146,7 +146,7 @@ impl Draft {
             .cloned()
             .collect();
         // Every other op has a name of its own; kforge-name-ops finds one for the rest.
-        if self.next % 2 == 0 {
+        if self.next.is_multiple_of(2) {
             attributes.push(format!("kforge.name = \"op{}\"", self.next));
         }
         let result = ty(shape, self.element);

@@ -53,9 +53,7 @@ pub fn bind_safetensors(
 }
 
 /// The bytes of a safetensors file; the same tensors give the same bytes.
-pub fn write_safetensors(
-    tensors: &BTreeMap<String, HostTensor>,
-) -> Result<Vec<u8>, TensorError> {
+pub fn write_safetensors(tensors: &BTreeMap<String, HostTensor>) -> Result<Vec<u8>, TensorError> {
     let views = tensors
         .iter()
         .map(|(name, tensor)| {
