@@ -91,6 +91,9 @@ fn main() -> ExitCode {
             println!("{outcome}: {} {}", command.join(" "), kept.display());
         }
         *counts.entry(outcome).or_default() += 1;
+        if (index + 1) % 500 == 0 {
+            println!("{} runs", index + 1);
+        }
     }
     println!("{runs} runs, seed {seed}, {} seeds", seeds.len());
     for (outcome, count) in &counts {

@@ -12,7 +12,7 @@ use std::{
 use kforge_planner::{
     check,
     llm::{
-        Config, ENDPOINT_VARIABLE, Failure, Http, KEY_VARIABLE, LlmPlanner, Pauses, Response,
+        Config, ENDPOINT_VARIABLE, Failure, Http, KEY_VARIABLE, Key, LlmPlanner, Pauses, Response,
         SendError, Timeouts, Transport, reply,
     },
 };
@@ -93,14 +93,17 @@ impl Transport for Script {
             message: "the connection broke".into(),
         };
         let answer = self.0.pop_front().ok_or_else(broken)?;
+        // As every transport does; what is decoded afterwards must not bring it back.
+        let key = Key::new(KEY, "the target").map_err(|_| broken())?;
+        let answer = key.hide(&String::from_utf8_lossy(&answer)).into_bytes();
         let mut lines = answer.splitn(3, |byte| *byte == b'\n');
         let mut line = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
         let (status, retry_after) = (line(), line());
-        let body = lines.next().unwrap_or_default().to_vec();
+        let body = lines.next().unwrap_or_default();
         Ok(Response {
             status: status.trim().parse().map_err(|_| broken())?,
             retry_after: Some(retry_after).filter(|it| !it.is_empty()),
-            body,
+            body: body.to_vec(),
         })
     }
 }
