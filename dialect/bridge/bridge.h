@@ -63,6 +63,9 @@ typedef enum { BridgeError, BridgeWarning, BridgeRemark } BridgeSeverity;
 void bridgeEmit(BridgeSeverity severity, MlirLocation location,
                 MlirStringRef message);
 
+// From here on a crash of the process is one line and exit code 70.
+void bridgeReportCrashes(void);
+
 // --- Parsing ---------------------------------------------------------------
 
 // Parses a module; `file` is what locations call the text. Null on failure.

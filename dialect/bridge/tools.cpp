@@ -21,6 +21,7 @@
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
+#include <cstring>
 #include <unistd.h>
 
 using namespace mlir;
@@ -33,22 +34,30 @@ void append(MlirStringRef part, void *data) {
 // Ends a crashed tool with one line. Upstream's handlers would print the stack
 // of a stripped library, which tells a user nothing. Only calls that are allowed
 // in a signal handler.
-void reportCrash(void *) {
-  static constexpr char message[] =
-      "error: crash inside MLIR; reduce the input with kforge-reduce, or keep "
-      "what led here with --mlir-pass-pipeline-crash-reproducer=FILE\n";
+void reportCrash(void *message) {
+  auto *text = static_cast<const char *>(message);
   [[maybe_unused]] ssize_t written =
-      ::write(STDERR_FILENO, message, sizeof(message) - 1);
+      ::write(STDERR_FILENO, text, std::strlen(text));
   ::_exit(70); // EX_SOFTWARE
 }
 
 // Before any handler of upstream's: they run in the order of registration.
-void handleCrashes() { llvm::sys::AddSignalHandler(reportCrash, nullptr); }
+void handleCrashes(const char *message =
+                       "error: crash inside MLIR; reduce the input with "
+                       "kforge-reduce, or keep what led here with "
+                       "--mlir-pass-pipeline-crash-reproducer=FILE\n") {
+  llvm::sys::AddSignalHandler(reportCrash, const_cast<char *>(message));
+}
 
 StringRef nameOf(StringRef output) {
   return output == "-" ? "standard output" : output;
 }
 } // namespace
+
+void bridgeReportCrashes() {
+  handleCrashes("error: crash inside MLIR, a driver or a native kernel; "
+                "kforge-opt FILE shows whether the input is to blame\n");
+}
 
 MlirModule bridgeParseModule(MlirContext context, MlirStringRef text,
                              MlirStringRef file) {

@@ -4,11 +4,15 @@
 //! and a type may claim more elements than memory can hold. Refused here: a text
 //! over the size limit, brackets nested deeper than the limit outside strings and
 //! comments (an alias counts with the depth of its definition), as many minus
-//! signs in a row, and a shape of more than the limit of elements. Bytecode is
-//! only bounded in size. An alias used before its definition, as locations may
+//! signs in a row, a shape of more than the limit of elements, and a list of a linalg
+//! op that is none ([`list`]). Bytecode is only bounded in size. An alias used before its definition, as locations may
 //! be, counts as flat, and how far aliases expand in print is not bounded.
 
+mod list;
+
 use std::collections::HashMap;
+
+use list::Lists;
 
 /// What an input may have at most.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +69,7 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
     if bytes.starts_with(b"ML\xefR") {
         return Ok(());
     }
-    let mut aliases = Aliases::default();
+    let (mut aliases, mut lists) = (Aliases::default(), Lists::default());
     let (mut line, mut depth, mut signs, mut at) = (1, 0usize, 0usize, 0);
     while at < bytes.len() {
         let (byte, next) = (bytes[at], bytes.get(at + 1).copied());
@@ -101,6 +105,13 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
                 let name = alias_name(&bytes[at..]);
                 at += name.len() - 1;
                 deepest = depth.saturating_add(aliases.read(name, &bytes[at + 1..], depth));
+            }
+            (b'%' | b'@' | b'^' | b'a'..=b'z' | b'A'..=b'Z' | b'_', _) => {
+                if let Some(name) = lists.word(&bytes[at..]) {
+                    let message = format!("'{name}' is no list of integers such as [0, 1]");
+                    return Err(Refused { line, message });
+                }
+                at += list::length(&bytes[at + 1..]);
             }
             _ => {}
         }
@@ -256,6 +267,21 @@ mod tests {
         assert_eq!(line(&(0..5000).map(flat).collect::<String>()), None);
         let uses = "func.func private @f(!llvm.ptr, memref<4xf32, #map0>)\n".repeat(5000);
         assert_eq!(line(&(flat(0) + &uses)), None);
+    }
+
+    #[test]
+    fn lists_of_linalg_ops() {
+        let broadcast = |list: &str| {
+            line(&format!(
+                "\n%2 = linalg.broadcast ins(%0 : tensor<4xf32>) outs(%1 : tensor<2x4xf32>) dimensions = {list}\n"
+            ))
+        };
+        assert_eq!(broadcast("[0]"), None);
+        assert_eq!(broadcast("[0,r1]"), Some(2));
+        assert_eq!(broadcast("[99999999999999999999]"), Some(2));
+        assert_eq!(line("linalg.transpose permutation = [1, a]"), Some(1));
+        // Names of other things are free.
+        assert_eq!(line("%permutation = foo.dimensions {dimensions = a}"), None);
     }
 
     #[test]

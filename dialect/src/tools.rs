@@ -18,6 +18,13 @@ pub struct TranslationDef {
     pub run: for<'c, 'a> fn(&'c Context, OperationRef<'c, 'a>) -> Result<Vec<u8>, Failed>,
 }
 
+/// From here on, a crash of the process inside MLIR, a driver or a native kernel is one line
+/// on standard error and exit code 70. For the mains of tools that read files of others; the
+/// mains below do so themselves.
+pub fn report_crashes() {
+    bridge::tools::report_crashes();
+}
+
 /// `mlir-opt` with kforge. Input is scanned before MLIR parses it.
 pub fn opt_main(arguments: &[OsString]) -> i32 {
     bridge::tools::opt_main(

@@ -92,8 +92,8 @@ fn weights_are_checked_by_name() {
         &shown,
     ];
     for (name, count, message) in [
-        ("layer.v", 100, "has no tensor 'layer.w'"),
-        ("layer.w", 99, "weight 'layer.w' is f32[100]"),
+        ("layer.v", 100, "there is no tensor 'layer.w'"),
+        ("layer.w", 99, "tensor 'layer.w' is F32[99], not f32[100]"),
     ] {
         weights(&file, name, &vec![1.0; count]);
         let output = run(&common);

@@ -110,6 +110,12 @@ unsafe extern "C" fn scan_input(
     }
 }
 
+pub fn report_crashes() {
+    // SAFETY: it has no conditions; what it installs makes only calls that are allowed in
+    // a signal handler.
+    unsafe { bridgeReportCrashes() };
+}
+
 pub fn opt_main(arguments: &[OsString], name: &'static str, registry: &DialectRegistry) -> i32 {
     let mut arguments = Arguments::new(arguments);
     // SAFETY: arguments and registry outlive the call.

@@ -15,9 +15,13 @@ schedule! {
 const MAX_HEAD: u64 = 256;
 
 impl AttentionSchedule {
-    /// Workgroup memory for one block of keys and values, in bytes.
+    /// Workgroup memory for one block of keys and values, in bytes; as many as can be
+    /// counted where it is more.
     pub fn workgroup_bytes(&self, head: u64, value_head: u64, element: Element) -> i64 {
-        self.block_kv * (head + value_head) as i64 * element.bytes() as i64
+        i64::try_from(head.saturating_add(value_head))
+            .unwrap_or(i64::MAX)
+            .saturating_mul(self.block_kv)
+            .saturating_mul(element.bytes() as i64)
     }
 
     /// Every relation that does not hold, in one list.
@@ -68,8 +72,7 @@ impl AttentionSchedule {
         device: &Device,
     ) -> Self {
         let mut schedule = Self {
-            block_q: (queries.next_power_of_two() as i64)
-                .min(32)
+            block_q: (queries.min(32).next_power_of_two() as i64)
                 .min(device.max_invocations())
                 .max(1),
             block_kv: match device.is_software() {
@@ -97,6 +100,14 @@ mod tests {
             let schedule = AttentionSchedule::guess(7, head, head, Element::F32, &device);
             assert_eq!(schedule.check(head, head, Element::F32, &device), Ok(()));
         }
+    }
+
+    #[test]
+    fn head_sizes_of_a_file_may_be_anything() {
+        let device = Device::default();
+        let schedule = AttentionSchedule::guess(u64::MAX, u64::MAX, 64, Element::F16, &device);
+        let unfit = schedule.check(u64::MAX, 64, Element::F16, &device);
+        assert!(unfit.unwrap_err()[0].to_string().contains("head size"));
     }
 
     #[test]

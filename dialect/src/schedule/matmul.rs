@@ -153,7 +153,7 @@ impl MatmulSchedule {
                     "subgroups is {}, but the device '{}' has no fixed subgroup size",
                     self.subgroups, device.name
                 )));
-            } else if self.subgroups * size != invocations {
+            } else if self.subgroups.checked_mul(size) != Some(invocations) {
                 unfit.push(Unfit(format!(
                     "subgroups {} of {size} invocations differ from the {invocations} that the tiles give",
                     self.subgroups
@@ -217,6 +217,20 @@ mod tests {
             reasons.contains(&"vector-width 4 does not divide tile-k 18".to_owned()),
             "{reasons:?}"
         );
+    }
+
+    #[test]
+    fn a_device_of_a_file_may_have_any_subgroup_size() {
+        let device = Device {
+            subgroup_size: i64::MAX as u64,
+            ..Device::default()
+        };
+        let schedule = MatmulSchedule {
+            subgroups: 4,
+            ..Default::default()
+        };
+        let unfit = schedule.check(&problem(), &device).unwrap_err();
+        assert!(unfit[0].to_string().contains("subgroups 4"), "{unfit:?}");
     }
 
     #[test]

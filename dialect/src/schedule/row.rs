@@ -36,7 +36,7 @@ impl RowSchedule {
         vector_width(&mut unfit, self.vector_width, device);
         within(&mut unfit, "block-size", self.block_size, 1, 1 << 16);
         if unfit.is_empty() {
-            let step = self.workgroup_size * self.vector_width;
+            let step = self.workgroup_size.saturating_mul(self.vector_width);
             let per_invocation = (self.block_size as u64).div_ceil(step as u64);
             if per_invocation > MAX_ACCESSES as u64 {
                 unfit.push(Unfit(format!(
@@ -103,6 +103,19 @@ mod tests {
             assert!(schedule.workgroup_size <= 8, "{schedule:?}");
             assert_eq!(schedule.check(&device), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_device_of_a_file_may_have_any_number_of_invocations() {
+        let device = Device {
+            invocations: 1 << 62,
+            ..Device::default()
+        };
+        let schedule = RowSchedule {
+            workgroup_size: 1 << 62,
+            ..Default::default()
+        };
+        assert_eq!(schedule.check(&device), Ok(()));
     }
 
     #[test]

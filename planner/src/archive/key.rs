@@ -155,7 +155,7 @@ impl Key {
     }
 
     /// The canonical JSON.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         // A key is strings, integers and booleans: it always serialises.
         serde_json::to_string(self).unwrap_or_default()
     }

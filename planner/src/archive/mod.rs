@@ -103,7 +103,7 @@ pub use judge::Damage;
 pub use key::{Adapter, Checks, Key, Versions};
 pub use open::{Options, SetAside, default_path};
 pub use query::{Neighbor, Shown};
-pub use record::{Entry, Evidence, Record, Shader, ShaderRef};
+pub use record::{Entry, Evidence, Record, Row, Shader, ShaderRef};
 pub use select::Filter;
 pub use stats::Stats;
 

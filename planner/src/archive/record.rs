@@ -84,12 +84,16 @@ pub struct ShaderRef {
     pub hash: String,
 }
 
-/// The texts of a row with their hash.
+/// The texts of a row with their hash, as they are stored and exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub struct Row {
+    /// Hash of the three texts, as hex.
     pub hash: String,
+    /// JSON of a [`Key`].
     pub key: String,
+    /// JSON of an [`Attempt`].
     pub attempt: String,
+    /// JSON of an [`Evidence`].
     pub evidence: String,
 }
 
@@ -110,7 +114,8 @@ pub(super) struct Columns {
 }
 
 impl Row {
-    pub(super) fn new(key: String, attempt: String, evidence: String) -> Self {
+    /// A row of these texts with the hash that belongs to them.
+    pub fn new(key: String, attempt: String, evidence: String) -> Self {
         let mut row = Self {
             hash: String::new(),
             key,
@@ -131,7 +136,7 @@ impl Row {
     }
 
     /// The entry, if the row is intact and possible.
-    pub(super) fn decode(&self) -> Result<Entry, Damage> {
+    pub fn decode(&self) -> Result<Entry, Damage> {
         let texts = [&self.key, &self.attempt, &self.evidence];
         if texts.iter().any(|text| text.len() > MAX_TEXT) {
             return Err(Damage::Unreadable);

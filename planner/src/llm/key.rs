@@ -63,25 +63,17 @@ impl Key {
         self.0.expose_secret()
     }
 
-    /// `text` with every occurrence of the key replaced, as it is or with the slashes
-    /// escaped as JSON allows.
+    /// `text` with every occurrence of the key replaced, as it is or with any of its
+    /// characters escaped as JSON allows.
     pub fn hide(&self, text: &str) -> String {
-        let key = self.expose();
-        text.replace(&key.replace('/', "\\/"), HIDDEN)
-            .replace(key, HIDDEN)
+        let hidden = replaced(text.as_bytes(), self.expose().as_bytes());
+        // Whole characters were replaced, so it still is text.
+        String::from_utf8(hidden).unwrap_or_else(|_| HIDDEN.to_owned())
     }
 
     /// As [`Key::hide`], for bytes that may be no text.
     pub(super) fn hide_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
-        match String::from_utf8(bytes) {
-            Ok(text) => self.hide(&text).into_bytes(),
-            Err(error) => {
-                let bytes = error.into_bytes();
-                let hidden = replaced(&bytes, self.expose().as_bytes());
-                let escaped = self.expose().replace('/', "\\/");
-                replaced(&hidden, escaped.as_bytes())
-            }
-        }
+        replaced(&bytes, self.expose().as_bytes())
     }
 }
 
@@ -89,15 +81,43 @@ fn replaced(bytes: &[u8], key: &[u8]) -> Vec<u8> {
     let mut result = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        if bytes[at..].starts_with(key) {
-            result.extend_from_slice(HIDDEN.as_bytes());
-            at += key.len();
-        } else {
-            result.push(bytes[at]);
-            at += 1;
+        match occurrence(&bytes[at..], key) {
+            Some(length) => {
+                result.extend_from_slice(HIDDEN.as_bytes());
+                at += length;
+            }
+            None => {
+                result.push(bytes[at]);
+                at += 1;
+            }
         }
     }
     result
+}
+
+/// The length of the key at the start of `bytes`: each character as it is, or behind
+/// backslashes (a JSON text in a JSON string has several) as itself or by its number.
+fn occurrence(bytes: &[u8], key: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    for wanted in key {
+        if let Some(after) = rest.strip_prefix(&[*wanted]) {
+            rest = after;
+            continue;
+        }
+        let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
+        let (escape, after) = rest[slashes..].split_first()?;
+        rest = match (slashes, escape) {
+            (1.., escape) if escape == wanted => after,
+            (1.., b'u') => {
+                let (digits, after) = after.split_at_checked(4)?;
+                let digits = std::str::from_utf8(digits).ok()?;
+                let number = u32::from_str_radix(digits, 16).ok()?;
+                (number == u32::from(*wanted)).then_some(after)?
+            }
+            _ => return None,
+        };
+    }
+    Some(bytes.len() - rest.len())
 }
 
 #[cfg(unix)]
@@ -127,6 +147,12 @@ mod tests {
         let key = Key::new("sk-abc/def+1", "a test").unwrap();
         assert_eq!(key.hide("no sk-abc/def+1."), "no [key].");
         assert_eq!(key.hide(r#"{"m":"sk-abc\/def+1"}"#), r#"{"m":"[key]"}"#);
+        let numbers = r#"{"m":"\u0073k-abc\/de\u0066+1"}"#;
+        assert_eq!(key.hide(numbers), r#"{"m":"[key]"}"#);
+        // JSON in a string of JSON.
+        let nested = r#"{"m":"{\"p\":\"s\\u006B-abc\\\/def+1\"}"}"#;
+        assert_eq!(key.hide(nested), r#"{"m":"{\"p\":\"[key]\"}"}"#);
+        assert_eq!(key.hide(r"sk-abc\\/de"), r"sk-abc\\/de");
         let mut bytes = vec![0xff];
         bytes.extend_from_slice(b"sk-abc/def+1!");
         assert_eq!(key.hide_bytes(bytes), b"\xff[key]!");

@@ -202,6 +202,11 @@ impl Checker {
             );
             self.refuse(place, message);
         }
+        let epilogues = "kforge-fuse-matmul-activation";
+        if step.pass == "kforge-fuse-attention" && before.iter().any(|it| it.pass == epilogues) {
+            let message = format!("comes after {epilogues}, which can take the products it needs");
+            self.refuse(place, message);
+        }
         let once = !is_schedule(&step.pass) && step.pass.starts_with("kforge-");
         if once
             && before

@@ -235,10 +235,12 @@ fn share(
 ) -> Option<(i64, i64)> {
     let divisors = |whole: i64| (1..=whole.clamp(0, 64)).filter(move |part| whole % part == 0);
     let candidates = divisors(tile_m).flat_map(|m| divisors(tile_n).map(move |n| (m, n)));
-    let invocations = |(m, n): (i64, i64)| (tile_m / m) * (tile_n / n);
-    let fits = |share: &(i64, i64)| match wanted {
-        Some(wanted) => invocations(*share) == wanted,
-        None => invocations(*share) <= most,
+    // Tiles are not checked yet: they may be anything.
+    let invocations = |(m, n): (i64, i64)| (tile_m / m).checked_mul(tile_n / n);
+    let fits = |share: &(i64, i64)| match (invocations(*share), wanted) {
+        (Some(invocations), Some(wanted)) => invocations == wanted,
+        (Some(invocations), None) => invocations <= most,
+        (None, _) => false,
     };
     candidates
         .filter(|(_, n)| width > 0 && n % width == 0)
@@ -255,5 +257,7 @@ mod tests {
         assert_eq!(share(64, 64, 4, None, 256), Some((4, 4)));
         assert_eq!(share(64, 64, 4, Some(128), 256), Some((4, 8)));
         assert_eq!(share(64, 64, 4, Some(3), 256), None);
+        assert_eq!(share(i64::MAX, i64::MAX, 1, None, 256), None);
+        assert_eq!(share(i64::MIN, 0, 1, None, 256), None);
     }
 }

@@ -156,7 +156,7 @@ impl OpShape {
                 head,
                 value_head,
                 ..
-            } => 2.0 * product([heads, queries, keys, head + value_head]),
+            } => 2.0 * product([heads, queries, keys, head.saturating_add(value_head)]),
             OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => {
                 5.0 * product([it.rows, it.n])
             }
@@ -185,8 +185,8 @@ impl OpShape {
                 value_head,
                 element,
             } => {
-                let each =
-                    product([queries, head + value_head]) + product([keys, head + value_head]);
+                let both = head.saturating_add(value_head);
+                let each = product([queries, both]) + product([keys, both]);
                 heads as f64 * each * size(element)
             }
             OpShape::Softmax(it) | OpShape::LayerNorm(it) | OpShape::RmsNorm(it) => {

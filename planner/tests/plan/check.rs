@@ -149,6 +149,18 @@ fn order_and_repetition() {
         reasons[0].contains("schedules up a second time"),
         "{reasons:?}"
     );
+    let reasons = refused(|plan| {
+        let attention = plan
+            .passes
+            .iter()
+            .position(|it| it.pass == "kforge-fuse-attention");
+        let attention = plan.passes.remove(attention.unwrap());
+        plan.passes.insert(2, attention);
+    });
+    assert!(
+        reasons[0].contains("comes after kforge-fuse-matmul-activation"),
+        "{reasons:?}"
+    );
 }
 
 #[test]

@@ -50,21 +50,27 @@ impl Package {
     }
 }
 
-/// Parses a manifest and checks its format number before anything else.
+impl Manifest {
+    /// Parses a manifest; `path` is what messages call it. The format number is checked
+    /// before anything else, the rest by [`Package::validate`].
+    pub fn from_json(path: &Path, bytes: &[u8]) -> Result<Self, PackageError> {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let head: Head = parse(path, bytes)?;
+        if head.format != FORMAT {
+            return Err(PackageError::Format {
+                found: head.format,
+                supported: FORMAT,
+            });
+        }
+        parse(path, bytes)
+    }
+}
+
 pub(super) fn read_manifest(path: &Path) -> Result<Manifest, PackageError> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u32,
-    }
-    let bytes = read_file(path, MANIFEST_LIMIT)?;
-    let head: Head = parse(path, &bytes)?;
-    if head.format != FORMAT {
-        return Err(PackageError::Format {
-            found: head.format,
-            supported: FORMAT,
-        });
-    }
-    parse(path, &bytes)
+    Manifest::from_json(path, &read_file(path, MANIFEST_LIMIT)?)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, PackageError> {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::manifest::Dtype;
 
-pub(crate) use weights::{read_safetensors, write_safetensors};
+pub use weights::{bind_safetensors, read_safetensors, write_safetensors};
 
 /// Largest tensor accepted, in bytes (16 GiB).
 pub const MAX_TENSOR_BYTES: u64 = 16 << 30;
@@ -59,6 +59,24 @@ pub enum TensorError {
         expected: usize,
         /// Bytes there.
         found: usize,
+    },
+    /// A file of named tensors lacks one.
+    #[error("there is no tensor '{name}'; there are {others} others")]
+    Missing {
+        /// The name.
+        name: String,
+        /// Tensors there.
+        others: usize,
+    },
+    /// A named tensor is of another type.
+    #[error("tensor '{name}' is {found}, not {wanted}")]
+    Other {
+        /// The name.
+        name: String,
+        /// Dtype and shape there.
+        found: String,
+        /// Dtype and shape wanted.
+        wanted: String,
     },
     /// Another element type than asked for.
     #[error("tensor is {found}, not {wanted}")]

@@ -1,18 +1,19 @@
-//! Named tensors in one safetensors file.
+//! Named tensors in one safetensors file, which is untrusted.
 //!
-//! Limits: 65,536 tensors; header size is capped by the safetensors crate.
+//! Limits: 65,536 tensors where all are read; header size is capped by the safetensors
+//! crate (100 MB).
 
 use std::collections::BTreeMap;
 
 use safetensors::{Dtype as FileDtype, SafeTensors, tensor::TensorView};
 
-use super::{Dtype, HostTensor, TensorError};
+use super::{Dtype, HostTensor, TensorError, describe};
 
 const MAX_TENSORS: usize = 1 << 16;
 
 /// Reads all tensors of a safetensors file.
-pub(crate) fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, HostTensor>, TensorError> {
-    let file = SafeTensors::deserialize(bytes).map_err(format)?;
+pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, HostTensor>, TensorError> {
+    let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
     if file.len() > MAX_TENSORS {
         let problem = format!("{} tensors exceed the limit of {MAX_TENSORS}", file.len());
         return Err(TensorError::Format { problem });
@@ -26,22 +27,45 @@ pub(crate) fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, HostTens
         .collect()
 }
 
+/// The tensors called as `wanted`, each of exactly that dtype and shape. Nothing else is
+/// copied out.
+pub fn bind_safetensors(
+    bytes: &[u8],
+    wanted: &BTreeMap<String, (Dtype, Vec<usize>)>,
+) -> Result<BTreeMap<String, HostTensor>, TensorError> {
+    let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
+    let bind = |(name, (dtype, shape)): (&String, &(Dtype, Vec<usize>))| {
+        let view = file.tensor(name).map_err(|_| TensorError::Missing {
+            name: name.clone(),
+            others: file.len(),
+        })?;
+        if from_file(view.dtype()).ok() != Some(*dtype) || view.shape() != shape {
+            return Err(TensorError::Other {
+                name: name.clone(),
+                wanted: describe(*dtype, shape),
+                found: format!("{:?}{:?}", view.dtype(), view.shape()),
+            });
+        }
+        let tensor = HostTensor::new(*dtype, shape.clone(), view.data().to_vec())?;
+        Ok((name.clone(), tensor))
+    };
+    wanted.iter().map(bind).collect()
+}
+
 /// The bytes of a safetensors file; the same tensors give the same bytes.
-pub(crate) fn write_safetensors(
-    tensors: &BTreeMap<String, HostTensor>,
-) -> Result<Vec<u8>, TensorError> {
+pub fn write_safetensors(tensors: &BTreeMap<String, HostTensor>) -> Result<Vec<u8>, TensorError> {
     let views = tensors
         .iter()
         .map(|(name, tensor)| {
             let view = TensorView::new(to_file(tensor.dtype), tensor.shape.clone(), &tensor.bytes)
-                .map_err(format)?;
+                .map_err(malformed)?;
             Ok((name, view))
         })
         .collect::<Result<Vec<_>, TensorError>>()?;
-    safetensors::serialize(views, None).map_err(format)
+    safetensors::serialize(views, None).map_err(malformed)
 }
 
-fn format(error: safetensors::SafeTensorError) -> TensorError {
+fn malformed(error: safetensors::SafeTensorError) -> TensorError {
     TensorError::Format {
         problem: error.to_string(),
     }

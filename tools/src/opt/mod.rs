@@ -136,6 +136,18 @@ pub fn with_plan(arguments: Vec<OsString>) -> Result<Vec<OsString>, OptError> {
     Ok(arguments)
 }
 
+/// Reads what a command line says about plans, the program's name first, and does nothing
+/// else.
+///
+/// # Errors
+/// Options that do not go together.
+pub fn read(arguments: Vec<OsString>) -> Result<(), OptError> {
+    match arguments.iter().any(arguments::is_about_plans) {
+        true => arguments::read(arguments).map(|_| ()),
+        false => Ok(()),
+    }
+}
+
 /// Appends the passes of a pipeline on modules to those of another.
 fn join(first: &str, after: &str) -> Result<String, OptError> {
     let inner = after

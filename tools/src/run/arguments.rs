@@ -16,7 +16,7 @@ use crate::measure::Settings;
 /// knobs at other shapes. Only then are there results and times.
 ///
 /// Exit codes: 0 results, 1 bad input, 2 refused by verification, 3 no device or
-/// the device failed.
+/// the device failed, 70 a crash inside MLIR or a driver.
 #[derive(Debug, Parser)]
 #[command(name = "kforge-run", version)]
 pub(super) struct Arguments {

@@ -19,6 +19,7 @@ pub(super) fn lower(
     device: &DeviceDescription,
     seed: u64,
 ) -> Result<Compiled, Failure> {
+    kforge_dialect::tools::report_crashes();
     let source = Source::read(path)?;
     let session = Session::default();
     let module = session.parse(&source)?;

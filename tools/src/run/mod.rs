@@ -6,7 +6,7 @@
 //! times, for a time without a verdict is no result.
 //!
 //! Exit codes: 0 the results are there, 1 a bad command line or input, 2 refused by
-//! verification, 3 the device failed or is missing.
+//! verification, 3 the device failed or is missing, 70 a crash inside MLIR or a driver.
 
 mod arguments;
 mod bind;
@@ -21,7 +21,7 @@ mod sizes;
 mod verify;
 mod weights;
 
-use std::{fs, io::Write, path::Path, process::ExitCode, time::Instant};
+use std::{ffi::OsString, fs, io::Write, path::Path, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use kforge_oracle::Level;
@@ -57,6 +57,20 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Reads a command line, the program's name first, and does nothing else.
+///
+/// # Errors
+/// What is wrong with it, in the words that the tool prints.
+pub fn read(arguments: Vec<OsString>) -> Result<(), String> {
+    let arguments = Arguments::try_parse_from(arguments).map_err(|it| it.to_string())?;
+    let parts = || -> Result<(), Failure> {
+        arguments.device()?;
+        arguments.sizes()?;
+        arguments.sources().map(|_| ())
+    };
+    parts().map_err(|it| it.to_string())
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

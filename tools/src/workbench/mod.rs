@@ -1,7 +1,8 @@
 //! The `kforge` workbench: one file per subcommand.
 //!
 //! Exit codes: 0 all is well, 1 something failed, 2 a wrong command line or
-//! a plan that does not fit, 3 this machine has no device of the kind asked for.
+//! a plan that does not fit, 3 this machine has no device of the kind asked for, 70 a crash
+//! inside MLIR or a driver.
 
 #[cfg(feature = "mlir")]
 mod archive;
@@ -52,7 +53,7 @@ mod verify_plan;
 #[cfg(feature = "mlir")]
 mod workload;
 
-use std::{io::Write, process::ExitCode};
+use std::{ffi::OsString, io::Write, process::ExitCode};
 
 #[cfg(feature = "mlir")]
 use crate::optimize::OptimizeError;
@@ -252,6 +253,8 @@ fn write_file(path: &std::path::Path, text: &str) -> Result<(), Failure> {
 
 /// Runs the workbench on the process's arguments.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "mlir")]
+    kforge_dialect::tools::report_crashes();
     let Arguments { target, command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return wrong(&error),
@@ -299,6 +302,15 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Reads a command line, the program's name first, and does nothing else.
+///
+/// # Errors
+/// What is wrong with it, in the words that the tool prints.
+pub fn read(arguments: Vec<OsString>) -> Result<(), String> {
+    let parsed = Arguments::try_parse_from(arguments);
+    parsed.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// A command line that is not understood, or a request for help.

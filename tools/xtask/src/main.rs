@@ -7,6 +7,7 @@
 mod demo;
 mod doctor;
 mod error;
+mod fuzz;
 mod llm_server;
 mod llvm;
 mod packages;
@@ -56,6 +57,18 @@ enum Command {
     Tidy,
     /// Write the reference pages that are generated, docs/reference
     Docs,
+    /// Run the fuzz targets and print what came of each
+    Fuzz {
+        /// Only these targets, comma separated
+        #[arg(long, value_delimiter = ',')]
+        target: Vec<String>,
+        /// Executions of each target
+        #[arg(long, default_value_t = 10_000_000)]
+        runs: u64,
+        /// Seconds that a target may take at most
+        #[arg(long, default_value_t = 7200)]
+        seconds: u64,
+    },
     /// Set up, build, and run one MiniLM layer on this machine's GPU
     Demo {
         /// Arguments handed on to kforge-run
@@ -72,6 +85,11 @@ fn main() -> ExitCode {
         Command::Test { only, skip } => steps::test(&only, &skip),
         Command::Tidy => tidy_and_print(),
         Command::Docs => reference::write().map(|()| true),
+        Command::Fuzz {
+            target,
+            runs,
+            seconds,
+        } => fuzz::fuzz(&target, runs, seconds),
         Command::Demo { run } => demo::demo(&run).map(|()| true),
     };
     match outcome {

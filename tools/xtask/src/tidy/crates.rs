@@ -42,6 +42,7 @@ const MAY_KNOW: &[(&str, Option<&[&str]>)] = &[
     ("kforge-model", Some(&["kforge-dialect"])),
     ("kforge-tools", None),
     ("kforge-plugin", None),
+    ("kforge-fuzz", None),
     ("xtask", Some(&[])),
 ];
 
