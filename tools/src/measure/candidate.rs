@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kforge_runtime::{Package, PackageError};
+use kforge_runtime::{Package, PackageError, whole_file::write_whole};
 use kforge_verify::{Runnable, Subject, SubjectError, Variant};
 use serde::Deserialize;
 use serde_json::json;
@@ -76,7 +76,7 @@ pub fn write(folder: &Path, plan: &str, subject: &Subject) -> Result<(), Candida
     let own = serde_json::to_string(&subject.own_shape_only).unwrap_or_default();
     for (name, text) in [(PLAN, plan), (OWN_SHAPE_ONLY, &own)] {
         let file = part.join(name);
-        fs::write(&file, text).map_err(io_error(&file))?;
+        write_whole(&file, |it| it.write_all(text.as_bytes())).map_err(io_error(&file))?;
     }
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(io_error(folder))?;
