@@ -3,6 +3,7 @@
 //! A file is written under a name that nobody else uses, in the same folder, flushed to
 //! disk, and then renamed; the folder is flushed last. So a killed process or a full disk
 //! leaves the old file or the new one, and of several writers the last one wins whole.
+//! Folders are written under another name by their owners and put in place here.
 
 use std::{
     ffi::OsString,
@@ -21,26 +22,64 @@ pub fn write_whole(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let mut builder = tempfile::Builder::new();
     // It may be read by whom the user lets read new files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.prefix(".kforge-").tempfile_in(folder)?;
+    let mut temporary = builder.prefix(".kforge-").tempfile_in(parent(path))?;
     let mut writer = BufWriter::new(temporary.as_file_mut());
     content(&mut writer)?;
     writer.flush()?;
     drop(writer);
     temporary.as_file().sync_all()?;
     temporary.persist(path)?;
-    // The name is on disk only with its folder.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
+    sync_folder(path)
+}
+
+/// Renames a finished folder to its final name. An older folder of that name is there until
+/// the new one is, and then removed.
+///
+/// Where the system cannot exchange two names at once, there is neither for a moment, and the
+/// older one is put back if the renaming fails.
+pub fn put_folder(new: &Path, folder: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(folder).is_err_and(|it| it.kind() == ErrorKind::NotFound) {
+        fs::rename(new, folder)?;
+    } else if exchange(new, folder).is_ok() {
+        fs::remove_dir_all(new)?;
+    } else {
+        let old = with_suffix(new, ".old");
+        fs::rename(folder, &old)?;
+        if let Err(error) = fs::rename(new, folder) {
+            fs::rename(&old, folder)?;
+            return Err(error);
+        }
+        fs::remove_dir_all(old)?;
     }
-    Ok(())
+    sync_folder(folder)
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// A name is on disk only with the folder that holds it.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(parent(path))?.sync_all(),
+        false => Ok(()),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 /// Waits until nobody else changes the file at `path`, for who reads it, changes it and
@@ -110,6 +149,21 @@ mod tests {
         write_whole(&path, text("new")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_an_older_one() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for text in ["one", "two"] {
+            fs::create_dir(at("new")).unwrap();
+            fs::write(at("new/file"), text).unwrap();
+            put_folder(&at("new"), &at("folder")).unwrap();
+            assert_eq!(fs::read_to_string(at("folder/file")).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+        assert!(put_folder(&at("none"), &at("folder")).is_err());
+        assert_eq!(fs::read_to_string(at("folder/file")).unwrap(), "two");
     }
 
     #[test]
