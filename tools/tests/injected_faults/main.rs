@@ -17,7 +17,9 @@
 mod archive;
 mod base;
 mod child;
+mod damaged;
 mod kind;
+mod limits;
 mod outputs;
 mod runner;
 mod table;

@@ -13,8 +13,9 @@ use std::{
 use crate::{
     archive,
     base::Base,
+    damaged,
     kind::{Broken, Flaw, Happened, Kind, Run},
-    outputs,
+    limits, outputs,
 };
 
 /// What the command line asks for.
@@ -64,7 +65,7 @@ pub(crate) struct Ran {
 
 /// Every kind, in the order of the table.
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    [archive::KINDS, outputs::KINDS].into_iter().flatten()
+    [archive::KINDS, outputs::KINDS, damaged::KINDS, limits::KINDS].into_iter().flatten()
 }
 
 pub(crate) fn run(base: &Base, wanted: &Wanted) -> Vec<Ran> {
