@@ -18,10 +18,14 @@ mod archive;
 mod base;
 mod child;
 mod damaged;
+mod device;
+mod http;
 mod kind;
 mod limits;
 mod outputs;
 mod runner;
+mod secrets;
+mod server;
 mod table;
 
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     archive,
     base::Base,
-    damaged,
+    damaged, device, http,
     kind::{Broken, Flaw, Happened, Kind, Run},
     limits, outputs,
 };
@@ -65,7 +65,7 @@ pub(crate) struct Ran {
 
 /// Every kind, in the order of the table.
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    [archive::KINDS, outputs::KINDS, damaged::KINDS, limits::KINDS].into_iter().flatten()
+    [archive::KINDS, outputs::KINDS, damaged::KINDS, limits::KINDS, device::KINDS, http::KINDS, http::OTHERS].into_iter().flatten()
 }
 
 pub(crate) fn run(base: &Base, wanted: &Wanted) -> Vec<Ran> {
