@@ -14,6 +14,7 @@
 #![cfg(all(feature = "mlir", target_os = "linux"))]
 #![allow(missing_docs, dead_code, reason = "test code")]
 
+mod adversary;
 mod archive;
 mod base;
 mod child;

@@ -321,6 +321,15 @@ pub(crate) fn compiled(run: &Run, ended: &Ended) -> Result<(), Broken> {
     }
 }
 
+/// After a compilation without an archive in which nothing may be accepted.
+pub(crate) fn compiled_alone(run: &Run) -> Result<(), Broken> {
+    let audit = fs::read_to_string(run.path("audit.json")).map_err(lost)?;
+    let audit: Audit = serde_json::from_str(&audit).map_err(lost)?;
+    let nothing = audit.accepted.is_none() && !run.path("out").exists();
+    let nothing = nothing && !run.path("plan.json").exists();
+    demand(nothing, Flaw::FalseVerdict, || "something is accepted".into())
+}
+
 /// What is listed as a candidate is whole.
 fn candidates(run: &Run, ended: &Ended) -> Result<(), Broken> {
     let out = run.path("out");

@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    adversary::ATTACKS,
     archive,
     base::Base,
     damaged, device, http,
@@ -18,10 +19,14 @@ use crate::{
     limits, outputs,
 };
 
+/// Adversarial tries where every change is tested.
+const FEW_TRIES: usize = 150;
+
 /// What the command line asks for.
 pub(crate) struct Wanted {
     pub runs: Option<usize>,
     only: Option<String>,
+    except: Option<String>,
     pub tries: Option<usize>,
 }
 
@@ -31,6 +36,7 @@ impl Wanted {
         let mut wanted = Self {
             runs: None,
             only: None,
+            except: None,
             tries: None,
         };
         let mut arguments = std::env::args().skip(1);
@@ -39,6 +45,7 @@ impl Wanted {
             match argument.as_str() {
                 "--runs" => wanted.runs = number(),
                 "--tries" => wanted.tries = number(),
+                "--except" => wanted.except = arguments.next(),
                 "--only" => wanted.only = arguments.next(),
                 word if !word.starts_with('-') => wanted.only = Some(word.to_owned()),
                 _ => {}
@@ -48,7 +55,8 @@ impl Wanted {
     }
 
     pub fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|it| name.contains(it.as_str()))
+        let named = |words: &String| words.split(',').any(|it| name.contains(it));
+        self.only.as_ref().is_none_or(named) && !self.except.as_ref().is_some_and(named)
     }
 }
 
@@ -72,7 +80,18 @@ pub(crate) fn run(base: &Base, wanted: &Wanted) -> Vec<Ran> {
     let cheap = wanted.runs.is_none();
     let runs = wanted.runs.unwrap_or(1);
     let chosen = kinds().filter(|kind| wanted.wants(kind.name) && (kind.cheap || !cheap));
-    chosen.map(|kind| all(base, kind, runs)).collect()
+    // Asked for tries alone, it makes no runs.
+    let chosen = chosen.filter(|_| wanted.runs.is_some() || wanted.tries.is_none());
+    let mut results: Vec<Ran> = chosen.map(|kind| all(base, kind, runs)).collect();
+    if wanted.runs.is_none() || wanted.tries.is_some() {
+        let tries = wanted.tries.unwrap_or(FEW_TRIES);
+        let attacks = ATTACKS.iter().filter(|it| wanted.wants(it.kind.name));
+        results.extend(attacks.map(|it| {
+            let share = (it.share * tries).div_ceil(10_000);
+            all(base, &it.kind, share)
+        }));
+    }
+    results
 }
 
 /// Runs until as many were hit, or as many again were not.
