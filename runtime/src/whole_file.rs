@@ -90,7 +90,11 @@ fn parent(path: &Path) -> &Path {
 pub fn turn(path: &Path) -> io::Result<File> {
     let lock = with_suffix(path, ".lock");
     let mut options = File::options();
-    let file = options.write(true).create(true).truncate(false).open(lock)?;
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(lock)?;
     let start = Instant::now();
     loop {
         match file.try_lock() {
@@ -136,9 +140,7 @@ mod tests {
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
-        let text = |text: &'static str| {
-            move |file: &mut dyn Write| file.write_all(text.as_bytes())
-        };
+        let text = |text: &'static str| move |file: &mut dyn Write| file.write_all(text.as_bytes());
         write_whole(&path, text("old")).unwrap();
         let error = write_whole(&path, |file| {
             file.write_all(b"half")?;
@@ -196,7 +198,10 @@ mod tests {
             fs::write(&path, text).unwrap();
             found.push(set_aside(&path, 7).unwrap());
         }
-        let texts: Vec<_> = found.iter().map(|it| fs::read_to_string(it).unwrap()).collect();
+        let texts: Vec<_> = found
+            .iter()
+            .map(|it| fs::read_to_string(it).unwrap())
+            .collect();
         assert_eq!(texts, ["one", "two", "three"]);
     }
 }

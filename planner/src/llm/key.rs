@@ -8,7 +8,9 @@ use std::{fs::File, io::Read, path::Path};
 
 use base64::{
     Engine,
-    prelude::{BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD},
+    prelude::{
+        BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD,
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -109,10 +111,12 @@ fn escaped_prefix(text: &[u8], key: &[u8]) -> Option<usize> {
             [b'%', code @ ..] => Some(code),
             _ => None,
         };
-        let code = code.and_then(|it| it.split_at_checked(2)).filter(|(digits, _)| {
-            let digits = std::str::from_utf8(digits).ok();
-            digits.and_then(|it| u8::from_str_radix(it, 16).ok()) == Some(*wanted)
-        });
+        let code = code
+            .and_then(|it| it.split_at_checked(2))
+            .filter(|(digits, _)| {
+                let digits = std::str::from_utf8(digits).ok();
+                digits.and_then(|it| u8::from_str_radix(it, 16).ok()) == Some(*wanted)
+            });
         rest = match (code, after) {
             (Some((_, rest)), _) => rest,
             (None, [first, rest @ ..]) if first == wanted => rest,
@@ -189,7 +193,14 @@ mod tests {
                 assert!(hidden.contains("[key]"), "{before}{after}: {hidden}");
             }
         }
-        for other in ["sk-abc/def+2", "sk-abc", "\\u0073k-abc", "%73", "é\\", "c2st"] {
+        for other in [
+            "sk-abc/def+2",
+            "sk-abc",
+            "\\u0073k-abc",
+            "%73",
+            "é\\",
+            "c2st",
+        ] {
             assert_eq!(key.hide(other), other);
         }
     }

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kforge_runtime::{Package, PackageError, whole_file::{put_folder, write_whole}};
+use kforge_runtime::{
+    Package, PackageError,
+    whole_file::{put_folder, write_whole},
+};
 use kforge_verify::{Runnable, Subject, SubjectError, Variant};
 use serde::Deserialize;
 use serde_json::json;

@@ -125,7 +125,9 @@ impl Worker {
         let own = env!("CARGO_PKG_VERSION");
         for (name, result) in names.iter().zip(&results) {
             if result.candidate != *name {
-                return Err(broken(&format!("the worker answered for another than '{name}'")));
+                return Err(broken(&format!(
+                    "the worker answered for another than '{name}'"
+                )));
             }
             // What another version passes may be refused by this one.
             if result.result.time().is_some() && result.version != own {

@@ -44,28 +44,58 @@ impl Base {
         let shape = vec![3, 8];
         let tensor = kforge_runtime::HostTensor::new(kforge_runtime::Dtype::F32, shape, bytes)?;
         tensor.write_npy(at.join("x.npy"))?;
-        let first = run(KFORGE_RUN, "p.mlir --arg 0=x.npy --out-dir out --package-dir package")?;
+        let first = run(
+            KFORGE_RUN,
+            "p.mlir --arg 0=x.npy --out-dir out --package-dir package",
+        )?;
         if first.code() == Some(3) {
             return Ok(None);
         }
         first.succeeds()?;
         for (program, line) in [
-            (KFORGE, "optimize p.mlir --planner random --max-iterations 4 --time 2 --archive archive.sqlite --no-corpus --plan-output plan.json"),
-            (KFORGE, "optimize --kernel matmul --m 5 --n 6 --k 7 --planner random --max-iterations 4 --time 2 --archive archive.sqlite --no-corpus"),
-            (KFORGE, "archive export export.json --archive archive.sqlite"),
-            (KFORGE, "optimize p.mlir --planner random --seed 7 --max-iterations 4 --time 2 --archive more.sqlite --no-corpus"),
+            (
+                KFORGE,
+                "optimize p.mlir --planner random --max-iterations 4 --time 2 --archive archive.sqlite --no-corpus --plan-output plan.json",
+            ),
+            (
+                KFORGE,
+                "optimize --kernel matmul --m 5 --n 6 --k 7 --planner random --max-iterations 4 --time 2 --archive archive.sqlite --no-corpus",
+            ),
+            (
+                KFORGE,
+                "archive export export.json --archive archive.sqlite",
+            ),
+            (
+                KFORGE,
+                "optimize p.mlir --planner random --seed 7 --max-iterations 4 --time 2 --archive more.sqlite --no-corpus",
+            ),
             (KFORGE, "archive export more.json --archive more.sqlite"),
-            (KFORGE, "compile-transformer p.mlir --no-archive --no-corpus --plan-output accepted.json --audit-output audit.json -o compiled"),
-            (KFORGE, "optimize p.mlir --planner random --max-iterations 3 --no-archive --emit-candidates candidates"),
-            (KFORGE, "mutate-and-test --kernel softmax --place kernel --limit 1 --kind exp_exp2 --corpus corpus.json"),
-            (KFORGE_OPT, "p.mlir --kforge-planner=heuristic -o heuristic.mlir"),
+            (
+                KFORGE,
+                "compile-transformer p.mlir --no-archive --no-corpus --plan-output accepted.json --audit-output audit.json -o compiled",
+            ),
+            (
+                KFORGE,
+                "optimize p.mlir --planner random --max-iterations 3 --no-archive --emit-candidates candidates",
+            ),
+            (
+                KFORGE,
+                "mutate-and-test --kernel softmax --place kernel --limit 1 --kind exp_exp2 --corpus corpus.json",
+            ),
+            (
+                KFORGE_OPT,
+                "p.mlir --kforge-planner=heuristic -o heuristic.mlir",
+            ),
         ] {
             run(program, line)?.succeeds()?;
         }
         let measured = run(KFORGE_RUN, "--measure candidates --time 2 --json")?;
         measured.succeeds()?;
         fs::write(at.join("results.jsonl"), measured.out)?;
-        let optimized = run(KFORGE, "optimize p.mlir --planner random --max-iterations 3 --time 2 --no-archive --no-corpus --json")?;
+        let optimized = run(
+            KFORGE,
+            "optimize p.mlir --planner random --max-iterations 3 --time 2 --no-archive --no-corpus --json",
+        )?;
         optimized.succeeds()?;
         fs::write(at.join("run.json"), optimized.out)?;
         run(KFORGE, "report run.json --format html -o run.html")?.succeeds()?;
@@ -94,7 +124,9 @@ pub(crate) fn rows(path: &Path) -> Result<Vec<String>, Broken> {
     let archive = Archive::open(path, &options).map_err(lost)?;
     let report = archive.verify().map_err(lost)?;
     demand(report.is_sound(), Flaw::Lost, || format!("{report:?}"))?;
-    let entries = archive.history(&Filter::default(), usize::MAX).map_err(lost)?;
+    let entries = archive
+        .history(&Filter::default(), usize::MAX)
+        .map_err(lost)?;
     let mut hashes: Vec<String> = entries.into_iter().map(|it| it.hash).collect();
     hashes.sort();
     Ok(hashes)
@@ -118,7 +150,9 @@ pub(crate) fn only(run: &Run, names: &[&str]) -> Result<(), Broken> {
         demand(known, Flaw::Other, || format!("'{name}' is left behind"))?;
     }
     let left = fs::read_dir(run.path("tmp"))?.count();
-    demand(left == 0, Flaw::Other, || format!("{left} temporary files are left behind"))
+    demand(left == 0, Flaw::Other, || {
+        format!("{left} temporary files are left behind")
+    })
 }
 
 /// A command that changes files, with what must hold after it was disturbed.
@@ -147,14 +181,19 @@ pub(crate) fn disturbed(run: &mut Run, writer: &Writer, at: child::At) -> Result
         // To remove something needs no space.
         steps.retain(|it| it.call != "unlink" && it.call != "unlinkat");
     }
-    demand(!steps.is_empty(), Flaw::Other, || "it writes nothing".into())?;
+    demand(!steps.is_empty(), Flaw::Other, || {
+        "it writes nothing".into()
+    })?;
     let step = steps[run.rng.usize(0..steps.len())].clone();
     (writer.prepare)(run)?;
     let Some(ended) = child::inject(run, &command, &step, at, writer.who)? else {
         return Ok(Happened::NotInjected);
     };
     let told = |broken: Broken| Broken {
-        detail: format!("{step:?}: {}; it said: {}{}", broken.detail, ended.err, ended.out),
+        detail: format!(
+            "{step:?}: {}; it said: {}{}",
+            broken.detail, ended.err, ended.out
+        ),
         ..broken
     };
     if at != child::At::Kill {

@@ -58,7 +58,10 @@ impl Ended {
 
     pub fn succeeds(&self) -> Result<(), Broken> {
         demand(self.code() == Some(0), Flaw::Other, || {
-            format!("a run without a fault failed: {}: {}", self.status, self.err)
+            format!(
+                "a run without a fault failed: {}: {}",
+                self.status, self.err
+            )
         })
     }
 }
@@ -128,6 +131,10 @@ impl Started {
         self.child.id()
     }
 
+    pub fn has_ended(&mut self) -> std::io::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     pub fn kill(&mut self) -> std::io::Result<()> {
         self.child.kill()
     }
@@ -158,7 +165,12 @@ impl Started {
             seconds,
         };
         for text in [&ended.out, &ended.err] {
-            for word in ["panicked at", "stack backtrace", "SIGSEGV", "RUST_BACKTRACE"] {
+            for word in [
+                "panicked at",
+                "stack backtrace",
+                "SIGSEGV",
+                "RUST_BACKTRACE",
+            ] {
                 demand(!text.contains(word), Flaw::Panic, || text.clone())?;
             }
         }
@@ -221,10 +233,12 @@ pub(crate) fn steps(
     who: Who,
 ) -> Result<Vec<Step>, Broken> {
     static KNOWN: Mutex<BTreeMap<String, Vec<Step>>> = Mutex::new(BTreeMap::new());
-    let known = |()| KNOWN.lock().map_err(|_| Broken {
-        flaw: Flaw::Other,
-        detail: "the campaign: a thread failed".into(),
-    });
+    let known = |()| {
+        KNOWN.lock().map_err(|_| Broken {
+            flaw: Flaw::Other,
+            detail: "the campaign: a thread failed".into(),
+        })
+    };
     if let Some(steps) = known(())?.get(key) {
         return Ok(steps.clone());
     }

@@ -1,7 +1,7 @@
 //! Files that are read after something happened to them: cut off, a bit flipped, a block of
 //! zeros. What is read is what was written, or it is refused; never something else.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::Path};
 
 use kforge_planner::archive::{Archive, Filter, Options};
 
@@ -61,7 +61,7 @@ pub(crate) const KINDS: &[Kind] = kinds![
 ];
 
 /// Damages a file and gives what it became; `None` where that is what it was.
-fn damage(run: &mut Run, path: &PathBuf, damage: Damage) -> Result<Option<Vec<u8>>, Broken> {
+fn damage(run: &mut Run, path: &Path, damage: Damage) -> Result<Option<Vec<u8>>, Broken> {
     let old = fs::read(path)?;
     let mut new = old.clone();
     let at = run.rng.usize(0..old.len().max(1));
@@ -96,8 +96,12 @@ fn archive(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
     ended.is_calm()?;
     let what = match set_aside(run)? {
         Some(aside) => {
-            demand(aside == damaged, Flaw::Lost, || "set aside is another file".into())?;
-            demand(ended.err.contains("it is kept as"), Flaw::Other, || ended.err.clone())?;
+            demand(aside == damaged, Flaw::Lost, || {
+                "set aside is another file".into()
+            })?;
+            demand(ended.err.contains("it is kept as"), Flaw::Other, || {
+                ended.err.clone()
+            })?;
             "set aside whole, with a warning"
         }
         None if ended.code() == Some(0) => {
@@ -105,7 +109,9 @@ fn archive(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
             "used; what is believed is what was stored"
         }
         None => {
-            demand(fs::read(&path)? == damaged, Flaw::Lost, || "it was changed".into())?;
+            demand(fs::read(&path)? == damaged, Flaw::Lost, || {
+                "it was changed".into()
+            })?;
             "refused and not touched"
         }
     };
@@ -116,8 +122,15 @@ fn archive(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
 /// The archive that was set aside.
 fn set_aside(run: &Run) -> Result<Option<Vec<u8>>, Broken> {
     for path in files(run.folder())? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("a.sqlite.corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm") {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.starts_with("a.sqlite.corrupt-")
+            && !name.ends_with("-wal")
+            && !name.ends_with("-shm")
+        {
             return Ok(Some(fs::read(path)?));
         }
     }
@@ -125,15 +138,20 @@ fn set_aside(run: &Run) -> Result<Option<Vec<u8>>, Broken> {
 }
 
 /// Rows that are believed are rows that were stored.
-fn believed(path: &PathBuf, stored: &[String]) -> Result<usize, Broken> {
+fn believed(path: &Path, stored: &[String]) -> Result<usize, Broken> {
     let options = Options {
         set_aside: false,
         ..Options::default()
     };
     let archive = Archive::open(path, &options)?;
     let entries = archive.history(&Filter::default(), usize::MAX)?;
-    let strange = entries.iter().filter(|it| !stored.contains(&it.hash)).count();
-    demand(strange == 0, Flaw::FalseVerdict, || format!("{strange} rows that nobody stored"))?;
+    let strange = entries
+        .iter()
+        .filter(|it| !stored.contains(&it.hash))
+        .count();
+    demand(strange == 0, Flaw::FalseVerdict, || {
+        format!("{strange} rows that nobody stored")
+    })?;
     Ok(entries.len())
 }
 
@@ -150,7 +168,9 @@ fn next_import(run: &Run) -> Result<(), Broken> {
     let archive = Archive::open(&run.path("a.sqlite"), &options)?;
     let entries = archive.history(&Filter::default(), usize::MAX)?;
     let more = rows(&run.base.path("more.sqlite"))?;
-    let there = more.iter().all(|it| entries.iter().any(|entry| entry.hash == *it));
+    let there = more
+        .iter()
+        .all(|it| entries.iter().any(|entry| entry.hash == *it));
     demand(there, Flaw::Lost, || "the next import is not there".into())
 }
 
@@ -170,16 +190,22 @@ fn log(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
     let all = with_log(run)?;
     let before = rows(&run.base.path("archive.sqlite"))?;
     let log = run.path("a.sqlite-wal");
-    demand(fs::metadata(&log)?.len() > 0, Flaw::Other, || "there is no log".into())?;
+    demand(fs::metadata(&log)?.len() > 0, Flaw::Other, || {
+        "there is no log".into()
+    })?;
     if damage(run, &log, what)?.is_none() {
         return Ok(Happened::NotInjected);
     }
     let ended = finish(&mut run.kforge(&["archive", "stats", "--archive", "a.sqlite"]))?;
     ended.succeeds()?;
-    demand(set_aside(run)?.is_none(), Flaw::Lost, || "the archive is set aside".into())?;
+    demand(set_aside(run)?.is_none(), Flaw::Lost, || {
+        "the archive is set aside".into()
+    })?;
     let more = keeps(&run.path("a.sqlite"), &before)?;
     let whole = before.len() + more == all.len();
-    demand(whole || more == 0, Flaw::Lost, || format!("{more} rows of one import"))?;
+    demand(whole || more == 0, Flaw::Lost, || {
+        format!("{more} rows of one import")
+    })?;
     next_import(run)?;
     happened(match whole {
         true => "all of the import is there",
@@ -202,9 +228,16 @@ fn eight(run: &mut Run, _: Damage) -> Result<Happened, Broken> {
         writer.finish(crate::child::LIMIT)?.succeeds()?;
     }
     let names = files(run.folder())?;
-    let aside = names.iter().filter(|it| it.to_string_lossy().contains(".corrupt-")).count();
-    demand(aside == 1, Flaw::Lost, || format!("{aside} files are set aside"))?;
-    demand(set_aside(run)? == Some(bytes), Flaw::Lost, || "another file is set aside".into())?;
+    let aside = names
+        .iter()
+        .filter(|it| it.to_string_lossy().contains(".corrupt-"))
+        .count();
+    demand(aside == 1, Flaw::Lost, || {
+        format!("{aside} files are set aside")
+    })?;
+    demand(set_aside(run)? == Some(bytes), Flaw::Lost, || {
+        "another file is set aside".into()
+    })?;
     next_import(run)?;
     happened("set aside once and whole; all rows are there")
 }
@@ -229,7 +262,9 @@ fn keeps_known(run: &Run, before: &[String]) -> Result<(), Broken> {
     let options = Options::default();
     let archive = Archive::open(&path, &options)?;
     let entries = archive.history(&Filter::default(), usize::MAX)?;
-    let there = before.iter().all(|it| entries.iter().any(|entry| entry.hash == *it));
+    let there = before
+        .iter()
+        .all(|it| entries.iter().any(|entry| entry.hash == *it));
     demand(there, Flaw::Lost, || "rows are gone".into())?;
     let mut known = rows(&run.base.path("more.sqlite"))?;
     known.extend_from_slice(before);
@@ -250,7 +285,11 @@ fn package(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
     if ended.code() == Some(0) {
         let own = fs::read(run.path("out/result.0.npy"))?;
         let right = own == fs::read(run.base.path("out/result.0.npy"))?;
-        demand(right && ended.out.contains("verified: L"), Flaw::FalseVerdict, || ended.out.clone())?;
+        demand(
+            right && ended.out.contains("verified: L"),
+            Flaw::FalseVerdict,
+            || ended.out.clone(),
+        )?;
     }
     says(&ended)
 }
@@ -268,7 +307,9 @@ fn candidate(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
     let lines: Vec<&str> = ended.out.lines().collect();
     let refused = lines.iter().filter(|it| it.contains("\"refused\"")).count();
     let all = fs::read_dir(&folder)?.count();
-    demand(lines.len() == all && refused <= 1, Flaw::Other, || ended.out.clone())?;
+    demand(lines.len() == all && refused <= 1, Flaw::Other, || {
+        ended.out.clone()
+    })?;
     happened(match refused {
         0 => "nothing of it is used, or it is what it was: all verified",
         _ => "that candidate is refused, the others are verified",
@@ -318,7 +359,9 @@ fn array(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
     let line = ["package", "--arg", "0=x.npy", "--check"];
     let ended = finish(&mut run.tool(KFORGE_RUN, &line))?;
     let cut = damaged.len() < fs::read(run.base.path("x.npy"))?.len();
-    demand(!cut || ended.code() != Some(0), Flaw::FalseVerdict, || "half an array is read".into())?;
+    demand(!cut || ended.code() != Some(0), Flaw::FalseVerdict, || {
+        "half an array is read".into()
+    })?;
     says(&ended)
 }
 
@@ -340,10 +383,14 @@ fn corpus(run: &mut Run, what: Damage) -> Result<Happened, Broken> {
     let ended = finish(&mut run.kforge(&line))?;
     ended.succeeds()?;
     let names = files(run.folder())?;
-    let aside = names.iter().find(|it| it.to_string_lossy().contains(".corrupt-"));
+    let aside = names
+        .iter()
+        .find(|it| it.to_string_lossy().contains(".corrupt-"));
     let Some(aside) = aside else {
         return happened("used, and added to");
     };
-    demand(fs::read(aside)? == damaged, Flaw::Lost, || "set aside is another file".into())?;
+    demand(fs::read(aside)? == damaged, Flaw::Lost, || {
+        "set aside is another file".into()
+    })?;
     happened("set aside whole, a new one begun")
 }

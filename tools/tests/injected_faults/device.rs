@@ -52,9 +52,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>) {
 fn hang_verify(run: &mut Run) -> Result<Happened, Broken> {
     run.copy("p.mlir")?;
     fs::write(run.path("hang.wgsl"), NEVER_ENDS)?;
-    let line = "verify p.mlir --kernel p=hang.wgsl --bindings x,out --workgroups 3,1,1 --deadline 3";
+    let line =
+        "verify p.mlir --kernel p=hang.wgsl --bindings x,out --workgroups 3,1,1 --deadline 3";
     let ended = finish(&mut run.kforge(&line.split(' ').collect::<Vec<_>>()))?;
-    demand(ended.code() == Some(2), Flaw::FalseVerdict, || format!("{}{}", ended.out, ended.err))?;
+    demand(ended.code() == Some(2), Flaw::FalseVerdict, || {
+        format!("{}{}", ended.out, ended.err)
+    })?;
     within(&ended, 5.0)?;
     finish(&mut run.kforge(&["verify", "p.mlir"]))?.succeeds()?;
     happened("refused within the deadline + 2 s; the next verification passes")
@@ -84,10 +87,22 @@ fn hang_candidate(run: &mut Run) -> Result<Happened, Broken> {
     let mut places = kforge_tools::measure::list(&folder)?;
     let bad = places.swap_remove(run.rng.usize(0..places.len()));
     endless(&bad.join("package"))?;
-    let line = ["--measure", "candidates", "--time", "2", "--json", "--deadline", "3"];
+    let line = [
+        "--measure",
+        "candidates",
+        "--time",
+        "2",
+        "--json",
+        "--deadline",
+        "3",
+    ];
     let ended = finish(&mut run.tool(KFORGE_RUN, &line))?;
     ended.succeeds()?;
-    let name = bad.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = bad
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     for line in ended.out.lines() {
         let refused = line.contains("\"refused\"");
         let is_bad = line.contains(&format!("\"candidate\":\"{name}\""));
@@ -102,25 +117,35 @@ fn children(parent: u32) -> Vec<u32> {
     let path = format!("/proc/{parent}/task");
     let tasks = fs::read_dir(path).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|it| fs::read_to_string(it.path().join("children")).ok());
-    lists.flat_map(|it| it.split_whitespace().filter_map(|it| it.parse().ok()).collect::<Vec<u32>>()).collect()
+    lists
+        .flat_map(|it| {
+            it.split_whitespace()
+                .filter_map(|it| it.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
 }
 
 fn signal(pid: u32, name: &str) -> Result<bool, Broken> {
     let mut kill = std::process::Command::new("kill");
-    kill.args(["-s", name, &pid.to_string()]).stderr(std::process::Stdio::null());
+    kill.args(["-s", name, &pid.to_string()])
+        .stderr(std::process::Stdio::null());
     Ok(kill.status()?.success())
 }
 
 fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // What has ended and is not waited for yet does nothing.
-    stat.rsplit(") ").next().is_some_and(|it| !it.is_empty() && !it.starts_with('Z'))
+    stat.rsplit(") ")
+        .next()
+        .is_some_and(|it| !it.is_empty() && !it.starts_with('Z'))
 }
 
 fn orphan(run: &mut Run) -> Result<Happened, Broken> {
     run.copy("p.mlir")?;
     fs::write(run.path("hang.wgsl"), NEVER_ENDS)?;
-    let line = "verify p.mlir --kernel p=hang.wgsl --bindings x,out --workgroups 3,1,1 --deadline 3";
+    let line =
+        "verify p.mlir --kernel p=hang.wgsl --bindings x,out --workgroups 3,1,1 --deadline 3";
     let mut parent = Started::new(&mut run.kforge(&line.split(' ').collect::<Vec<_>>()))?;
     let start = Instant::now();
     let child = loop {
@@ -153,7 +178,9 @@ fn orphan(run: &mut Run) -> Result<Happened, Broken> {
 fn disturbed(run: &mut Run, name: &str, deadline: &str) -> Result<Option<Ended>, Broken> {
     run.copy("p.mlir")?;
     run.copy_as("archive.sqlite", "a.sqlite")?;
-    let line = format!("compile-transformer p.mlir --archive a.sqlite --plan-output plan.json --audit-output audit.json --corpus corpus.json -o out --deadline {deadline}");
+    let line = format!(
+        "compile-transformer p.mlir --archive a.sqlite --plan-output plan.json --audit-output audit.json --corpus corpus.json -o out --deadline {deadline}"
+    );
     let parent = Started::new(&mut run.kforge(&line.split(' ').collect::<Vec<_>>()))?;
     let start = Instant::now();
     let child = loop {
@@ -172,10 +199,19 @@ fn disturbed(run: &mut Run, name: &str, deadline: &str) -> Result<Option<Ended>,
     };
     let ended = parent.finish(LIMIT)?;
     outputs::compiled(run, &ended)?;
-    if !hit || (ended.code() == Some(0) && !ended.err.contains("crash") && !ended.out.contains("crash")) {
+    if !hit
+        || (ended.code() == Some(0) && !ended.err.contains("crash") && !ended.out.contains("crash"))
+    {
         return Ok(None);
     }
-    let next = finish(&mut run.kforge(&line.replace("--deadline 2", "--deadline 60").split(' ').collect::<Vec<_>>()))?;
+    let next = finish(
+        &mut run.kforge(
+            &line
+                .replace("--deadline 2", "--deadline 60")
+                .split(' ')
+                .collect::<Vec<_>>(),
+        ),
+    )?;
     next.succeeds()?;
     outputs::compiled(run, &next)?;
     Ok(Some(ended))
@@ -207,17 +243,32 @@ fn driver(run: &mut Run, text: &str, damaged: bool) -> Result<Happened, Broken> 
     run.copy("package")?;
     run.copy("x.npy")?;
     if damaged {
-        let texts = ["", "{\"ICD\": {\"library_path\": \"/nowhere.so\", \"api_version\": \"1.1\"}, \"file_format_version\": \"1.0.0\"}", "{\"ICD\": ", "[]"];
+        let texts = [
+            "",
+            "{\"ICD\": {\"library_path\": \"/nowhere.so\", \"api_version\": \"1.1\"}, \"file_format_version\": \"1.0.0\"}",
+            "{\"ICD\": ",
+            "[]",
+        ];
         fs::write(run.path("icd.json"), texts[run.index % texts.len()])?;
     } else {
         fs::write(run.path("other.json"), text)?;
     }
-    let line = ["package", "--arg", "0=x.npy", "--out-dir", "out", "--device", "vulkan"];
+    let line = [
+        "package",
+        "--arg",
+        "0=x.npy",
+        "--out-dir",
+        "out",
+        "--device",
+        "vulkan",
+    ];
     let mut command = run.tool(KFORGE_RUN, &line);
     command.env("VK_DRIVER_FILES", run.path("icd.json"));
     command.env("VK_ICD_FILENAMES", run.path("icd.json"));
     let ended = finish(&mut command)?;
-    demand(ended.code() == Some(3), Flaw::FalseVerdict, || format!("{}{}", ended.out, ended.err))?;
+    demand(ended.code() == Some(3), Flaw::FalseVerdict, || {
+        format!("{}{}", ended.out, ended.err)
+    })?;
     ended.is_calm()?;
     let results = run.path("out/result.0.npy").exists();
     demand(!results, Flaw::FalseVerdict, || "there are results".into())?;
@@ -228,9 +279,16 @@ fn driver(run: &mut Run, text: &str, damaged: bool) -> Result<Happened, Broken> 
 /// The description of the software driver, wherever it is.
 fn lavapipe() -> Option<std::path::PathBuf> {
     let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    let files = folders.iter().filter_map(|it| fs::read_dir(it).ok()).flatten().flatten();
+    let files = folders
+        .iter()
+        .filter_map(|it| fs::read_dir(it).ok())
+        .flatten()
+        .flatten();
     let mut paths = files.map(|it| it.path());
-    paths.find(|it| it.file_name().is_some_and(|it| it.to_string_lossy().starts_with("lvp_icd")))
+    paths.find(|it| {
+        it.file_name()
+            .is_some_and(|it| it.to_string_lossy().starts_with("lvp_icd"))
+    })
 }
 
 fn vanishing(run: &mut Run) -> Result<Happened, Broken> {
@@ -244,7 +302,9 @@ fn vanishing(run: &mut Run) -> Result<Happened, Broken> {
     let before = crate::base::rows(&archive)?;
     let line = "compile-transformer p.mlir --archive a.sqlite --plan-output plan.json --audit-output audit.json --corpus corpus.json -o out";
     let mut command = run.kforge(&line.split(' ').collect::<Vec<_>>());
-    command.env("VK_DRIVER_FILES", &icd_copy).env("VK_ICD_FILENAMES", &icd_copy);
+    command
+        .env("VK_DRIVER_FILES", &icd_copy)
+        .env("VK_ICD_FILENAMES", &icd_copy);
     let parent = Started::new(&mut command)?;
     thread::sleep(Duration::from_micros(run.rng.u64(0..250_000)));
     fs::remove_file(&icd_copy)?;
@@ -270,8 +330,16 @@ fn too_large(run: &mut Run) -> Result<Happened, Broken> {
     );
     fs::write(run.path("p.mlir"), text)?;
     let ended = finish(&mut run.kforge(&["verify", "p.mlir"]))?;
-    demand(ended.code().is_some_and(|it| it != 0), Flaw::FalseVerdict, || ended.out.clone())?;
-    demand(ended.code() == Some(2) || !ended.why().is_empty(), Flaw::Other, || ended.err.clone())?;
+    demand(
+        ended.code().is_some_and(|it| it != 0),
+        Flaw::FalseVerdict,
+        || ended.out.clone(),
+    )?;
+    demand(
+        ended.code() == Some(2) || !ended.why().is_empty(),
+        Flaw::Other,
+        || ended.err.clone(),
+    )?;
     run.copy("p.mlir")?;
     finish(&mut run.kforge(&["verify", "p.mlir"]))?.succeeds()?;
     happened("refused; the next verification passes")

@@ -59,7 +59,7 @@ pub(crate) const KINDS: &[Kind] = kinds![
     "gzip-bomb", "200 with a gzip stream of 64 MB of zeros", true, |_| bomb();
     "empty", "200 with nothing", true, |_| reply(200, "", "");
     "events", "200 with endless events", true, |it| Reply::Bytes(head("Content-Type: text/event-stream\r\n", &format!("data: {}\n\n", authorization(it)).repeat(100_000)));
-    "key-as-plan", "200 with the key as passes, knobs and prose", true, |it| key_as_plan(it);
+    "key-as-plan", "200 with the key as passes, knobs and prose", true, key_as_plan;
     "key-in-headers", "401 with the key in every header", true, |it| { let key = authorization(it); reply(401, &format!("WWW-Authenticate: {key}\r\nX-Request-Id: {key}\r\nSet-Cookie: a={key}\r\nRetry-After: {key}\r\n"), "{}") };
     "key-encoded", "500 with the key percent-encoded and in Unicode escapes", false, |it| encoded(500, it);
     "key-encoded-denied", "403 with the key percent-encoded and in Unicode escapes", true, |it| encoded(403, it);
@@ -95,21 +95,33 @@ pub(crate) const OTHERS: &[Kind] = &[
         injected: "the head of an answer byte by byte (limit 0.4 s, in the library)",
         cheap: true,
         at_once: 13,
-        run: |run| slow(run, |_| Reply::Slow(b"HTTP/1.1 200 OK\r\nX: ".to_vec(), b'x')),
+        run: |run| {
+            slow(run, |_| {
+                Reply::Slow(b"HTTP/1.1 200 OK\r\nX: ".to_vec(), b'x')
+            })
+        },
     },
     Kind {
         name: "http-slow-body",
         injected: "the body of an answer byte by byte (limit 0.4 s, in the library)",
         cheap: true,
         at_once: 13,
-        run: |run| slow(run, |_| Reply::Slow(head("Content-Length: 9000\r\n", "{"), b' ')),
+        run: |run| {
+            slow(run, |_| {
+                Reply::Slow(head("Content-Length: 9000\r\n", "{"), b' ')
+            })
+        },
     },
     Kind {
         name: "http-slow-events",
         injected: "events without end, slowly (limit 0.4 s, in the library)",
         cheap: true,
         at_once: 13,
-        run: |run| slow(run, |_| Reply::Slow(head("Content-Type: text/event-stream\r\n", "data: "), b'\n')),
+        run: |run| {
+            slow(run, |_| {
+                Reply::Slow(head("Content-Type: text/event-stream\r\n", "data: "), b'\n')
+            })
+        },
     },
     Kind {
         name: "secrets-everywhere",
@@ -133,18 +145,32 @@ fn error(status: u16, request: &str) -> Reply {
 }
 
 fn busy(request: &str, headers: &str) -> Reply {
-    reply(429, headers, &format!("{{\"error\": {{\"message\": \"{}\"}}}}", authorization(request)))
+    reply(
+        429,
+        headers,
+        &format!(
+            "{{\"error\": {{\"message\": \"{}\"}}}}",
+            authorization(request)
+        ),
+    )
 }
 
 fn redirect(status: u16, request: &str) -> Reply {
     let key = authorization(request).replace(' ', "%20");
-    reply(status, &format!("Location: http://127.0.0.1:1/{key}\r\n"), "")
+    reply(
+        status,
+        &format!("Location: http://127.0.0.1:1/{key}\r\n"),
+        "",
+    )
 }
 
 fn encoded(status: u16, request: &str) -> Reply {
     let key = authorization(request).replace("Bearer ", "");
     let percent = key.replace('/', "%2F").replace('+', "%2B");
-    let unicode: String = key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let unicode: String = key
+        .chars()
+        .map(|c| format!("\\u{:04x}", u32::from(c)))
+        .collect();
     let body = format!("{{\"error\": {{\"message\": \"{unicode} or {percent}\"}}}}");
     reply(status, "", &body)
 }
@@ -155,7 +181,13 @@ fn bomb() -> Reply {
     // Writing to memory does not fail.
     let _ = (0..64).try_for_each(|_| std::io::Write::write_all(&mut packed, &zeros));
     let body = packed.finish().unwrap_or_default();
-    let mut bytes = head(&format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len()), "");
+    let mut bytes = head(
+        &format!(
+            "Content-Encoding: gzip\r\nContent-Length: {}\r\n",
+            body.len()
+        ),
+        "",
+    );
     bytes.extend(body);
     Reply::Bytes(bytes)
 }
@@ -172,14 +204,22 @@ fn completion(content: &str) -> String {
 
 fn key_as_plan(request: &str) -> Reply {
     let key = authorization(request);
-    let plan = format!("{key} {{\"passes\": [{{\"pass\": \"{key}\", \"op\": \"{key}\", \"knobs\": {{\"{key}\": \"{key}\"}}}}], \"{key}\": 1}}");
+    let plan = format!(
+        "{key} {{\"passes\": [{{\"pass\": \"{key}\", \"op\": \"{key}\", \"knobs\": {{\"{key}\": \"{key}\"}}}}], \"{key}\": 1}}"
+    );
     reply(200, "", &completion(&plan))
 }
 
 /// Gives the key to a command by one of the ways that there are.
-fn with_key(run: &Run, command: &mut Command, endpoint: &str) -> Result<Option<&'static str>, Broken> {
+fn with_key(
+    run: &Run,
+    command: &mut Command,
+    endpoint: &str,
+) -> Result<Option<&'static str>, Broken> {
     command.env("KERNELFORGE_LLM_ENDPOINT", endpoint);
-    command.env("RUST_BACKTRACE", "full").env("RUST_LOG", "trace");
+    command
+        .env("RUST_BACKTRACE", "full")
+        .env("RUST_LOG", "trace");
     match run.index % 2 {
         0 => {
             command.env("KERNELFORGE_LLM_API_KEY", KEY);
@@ -210,23 +250,36 @@ fn unreachable(run: &mut Run, endpoint: &str) -> Result<Happened, Broken> {
 
 fn falls_back(run: &mut Run, endpoint: &str) -> Result<Happened, Broken> {
     run.copy("p.mlir")?;
-    let mut opt = run.tool(KFORGE_OPT, &["p.mlir", "--kforge-planner=llm", "-o", "out.mlir"]);
+    let mut opt = run.tool(
+        KFORGE_OPT,
+        &["p.mlir", "--kforge-planner=llm", "-o", "out.mlir"],
+    );
     let line = "compile-transformer p.mlir --optimize-with llm --archive a.sqlite --no-corpus --plan-output plan.json --audit-output audit.json -o out --llm-transcript t.jsonl --api-key-file key.txt";
     let mut compile = run.kforge(&line.split(' ').collect::<Vec<_>>());
     let file = match run.index % 2 {
         0 => with_key(run, &mut opt, endpoint)?,
         _ => with_key(run, &mut compile, endpoint)?,
     };
-    let ended = finish(if file.is_none() { &mut opt } else { &mut compile })?;
+    let ended = finish(if file.is_none() {
+        &mut opt
+    } else {
+        &mut compile
+    })?;
     demand(ended.code() == Some(0), Flaw::Other, || ended.err.clone())?;
-    let said = [&ended.err, &ended.out].into_iter().any(|it| it.contains("heuristic"));
-    demand(said, Flaw::Other, || format!("no warning: {}{}", ended.err, ended.out))?;
+    let said = [&ended.err, &ended.out]
+        .into_iter()
+        .any(|it| it.contains("heuristic"));
+    demand(said, Flaw::Other, || {
+        format!("no warning: {}{}", ended.err, ended.out)
+    })?;
     secrets::nowhere(run, &[&ended], "key.txt")?;
     match file {
         None => {
             let own = fs::read(run.path("out.mlir"))?;
             let same = own == fs::read(run.base.path("heuristic.mlir"))?;
-            demand(same, Flaw::FalseVerdict, || "not the heuristic's plan".into())?;
+            demand(same, Flaw::FalseVerdict, || {
+                "not the heuristic's plan".into()
+            })?;
         }
         Some(_) => {
             let audit = fs::read_to_string(run.path("audit.json"))?;
@@ -262,10 +315,16 @@ fn slow(run: &mut Run, answer: Answer) -> Result<Happened, Broken> {
     let plans = planner.propose(optimizer.problem(), optimizer.device(), &[], 1)?;
     let warnings = planner.take_warnings();
     let heuristic = plans.iter().all(|it| it.provenance.planner == "heuristic");
-    let said = warnings.iter().any(|it| it.contains("gave no whole answer"));
+    let said = warnings
+        .iter()
+        .any(|it| it.contains("gave no whole answer"));
     demand(heuristic && said, Flaw::Other, || format!("{warnings:?}"))?;
     let shown = format!("{warnings:?} {planner:?} {plans:?}");
-    demand(secrets::found(shown.as_bytes()).is_empty(), Flaw::Lost, || "the key is shown".into())?;
+    demand(
+        secrets::found(shown.as_bytes()).is_empty(),
+        Flaw::Lost,
+        || "the key is shown".into(),
+    )?;
     let _ = run;
     happened("left after the limit; the heuristic's plan and a warning")
 }
@@ -288,7 +347,9 @@ fn everywhere(run: &mut Run) -> Result<Happened, Broken> {
     }
     let mut compile = run.kforge(&line);
     compile.env("KERNELFORGE_LLM_ENDPOINT", server.endpoint());
-    compile.env("RUST_BACKTRACE", "full").env("RUST_LOG", "trace");
+    compile
+        .env("RUST_BACKTRACE", "full")
+        .env("RUST_LOG", "trace");
     match way {
         0 => compile.env("KERNELFORGE_LLM_API_KEY", KEY),
         1 => &mut compile,
@@ -309,8 +370,12 @@ fn everywhere(run: &mut Run) -> Result<Happened, Broken> {
         others.push(finish(&mut command)?);
     }
     let refused = others.last().is_some_and(|it| it.code() == Some(2));
-    demand(refused, Flaw::Other, || "a key on the command line was taken".into())?;
+    demand(refused, Flaw::Other, || {
+        "a key on the command line was taken".into()
+    })?;
     let searched = secrets::nowhere(run, &others.iter().collect::<Vec<_>>(), "key.txt")?;
-    demand(searched > 15, Flaw::Other, || format!("only {searched} texts were searched"))?;
+    demand(searched > 15, Flaw::Other, || {
+        format!("only {searched} texts were searched")
+    })?;
     happened("the key is in none of the texts, files and rows")
 }

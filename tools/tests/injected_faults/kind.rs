@@ -69,7 +69,11 @@ pub(crate) fn broken<T>(flaw: Flaw, detail: impl Into<String>) -> Result<T, Brok
 }
 
 /// `flaw` unless `holds`.
-pub(crate) fn demand(holds: bool, flaw: Flaw, detail: impl FnOnce() -> String) -> Result<(), Broken> {
+pub(crate) fn demand(
+    holds: bool,
+    flaw: Flaw,
+    detail: impl FnOnce() -> String,
+) -> Result<(), Broken> {
     match holds {
         true => Ok(()),
         false => broken(flaw, detail()),

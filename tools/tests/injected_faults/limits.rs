@@ -92,9 +92,11 @@ fn imported(run: &Run, ended: &Ended) -> Result<(), Broken> {
         format!("{added} of {more} rows: {}{}", ended.out, ended.err)
     })?;
     finish(&mut importing(run))?.succeeds()?;
-    demand(keeps(&run.path("a.sqlite"), &before)? == more, Flaw::Lost, || {
-        "the next import is not there".into()
-    })
+    demand(
+        keeps(&run.path("a.sqlite"), &before)? == more,
+        Flaw::Lost,
+        || "the next import is not there".into(),
+    )
 }
 
 fn full_archive(run: &mut Run) -> Result<Happened, Broken> {
@@ -112,7 +114,9 @@ fn full_archive(run: &mut Run) -> Result<Happened, Broken> {
     if ended.code() == Some(0) {
         return Ok(Happened::NotInjected);
     }
-    demand(ended.why().contains("no space left"), Flaw::Other, || ended.err.clone())?;
+    demand(ended.why().contains("no space left"), Flaw::Other, || {
+        ended.err.clone()
+    })?;
     imported(run, &ended)?;
     answered(&ended)
 }
@@ -161,15 +165,16 @@ fn temporary(run: &mut Run, before: &str) -> Result<Happened, Broken> {
     }
     prepared(run)?;
     let ended = finish(&mut shell(run, before, &compiling(run), "", mounts))?;
-    demand(ended.code() != Some(0), Flaw::Other, || "there was no need of it".into())?;
+    demand(ended.code() != Some(0), Flaw::Other, || {
+        "there was no need of it".into()
+    })?;
     compiled(run, &ended)?;
     answered(&ended)
 }
 
 fn read_only(run: &Run, folder: &str, command: &Command) -> Result<Ended, Broken> {
-    let before = format!(
-        "mount --bind {folder} {folder}; mount -o remount,bind,ro {folder}; cd $PWD"
-    );
+    let before =
+        format!("mount --bind {folder} {folder}; mount -o remount,bind,ro {folder}; cd $PWD");
     finish(&mut shell(run, &before, command, "", true))
 }
 
@@ -182,7 +187,9 @@ fn read_only_archive(run: &mut Run) -> Result<Happened, Broken> {
     let stats = run.kforge(&["archive", "stats", "--archive", "a.sqlite"]);
     read_only(run, ".", &stats)?.succeeds()?;
     let ended = read_only(run, ".", &importing(run))?;
-    demand(ended.why().contains("read-only"), Flaw::Other, || ended.err.clone())?;
+    demand(ended.why().contains("read-only"), Flaw::Other, || {
+        ended.err.clone()
+    })?;
     imported(run, &ended)?;
     answered(&ended)
 }
@@ -195,7 +202,9 @@ fn read_only_compile(run: &mut Run) -> Result<Happened, Broken> {
     let mut command = compiling(run);
     command.env("TMPDIR", std::env::temp_dir());
     let ended = read_only(run, ".", &command)?;
-    demand(ended.code() != Some(0), Flaw::Other, || "it cannot have written".into())?;
+    demand(ended.code() != Some(0), Flaw::Other, || {
+        "it cannot have written".into()
+    })?;
     compiled(run, &ended)?;
     answered(&ended)
 }
@@ -220,7 +229,9 @@ fn file_size(run: &mut Run) -> Result<Happened, Broken> {
     run.copy_as("archive.sqlite", "a.sqlite")?;
     run.copy("more.json")?;
     // In blocks of 512 bytes.
-    let blocks = run.rng.u64(1..fs::metadata(run.path("a.sqlite"))?.len() / 512 + 200);
+    let blocks = run
+        .rng
+        .u64(1..fs::metadata(run.path("a.sqlite"))?.len() / 512 + 200);
     let before = format!("ulimit -f {blocks}");
     let ended = finish(&mut shell(run, &before, &importing(run), "", false))?;
     if ended.code() == Some(0) {
@@ -255,9 +266,15 @@ fn limited_run(run: &mut Run, limit: &str, of: std::ops::Range<u64>) -> Result<H
     let command = run.tool(KFORGE_RUN, &line);
     let ended = finish(&mut shell(run, &before, &command, "", false))?;
     let result = run.path("out/result.0.npy");
-    demand(!result.exists() || right(run, &result)?, Flaw::FalseVerdict, || "another result".into())?;
+    demand(
+        !result.exists() || right(run, &result)?,
+        Flaw::FalseVerdict,
+        || "another result".into(),
+    )?;
     finish(&mut run.tool(KFORGE_RUN, &line))?.succeeds()?;
-    demand(right(run, &result)?, Flaw::Lost, || "the next result is another".into())?;
+    demand(right(run, &result)?, Flaw::Lost, || {
+        "the next result is another".into()
+    })?;
     out_of_memory(&ended)
 }
 
@@ -269,10 +286,13 @@ fn unread(run: &mut Run, behind: &str) -> Result<Happened, Broken> {
     prepared(run)?;
     let ended = finish(&mut shell(run, ":", &compiling(run), behind, false))?;
     // What is written before the end of the steps is whole; nothing else is asked.
-    outputs::compiled(run, &Ended {
-        status: std::os::unix::process::ExitStatusExt::from_raw(256),
-        ..ended
-    })?;
+    outputs::compiled(
+        run,
+        &Ended {
+            status: std::os::unix::process::ExitStatusExt::from_raw(256),
+            ..ended
+        },
+    )?;
     let next = finish(&mut compiling(run))?;
     next.succeeds()?;
     outputs::compiled(run, &next)?;
@@ -281,7 +301,10 @@ fn unread(run: &mut Run, behind: &str) -> Result<Happened, Broken> {
 
 /// libfaketime, which has no fixed place.
 fn faketime() -> Option<String> {
-    let mut places = vec!["/usr/lib/faketime".to_owned(), "/usr/local/lib/faketime".into()];
+    let mut places = vec![
+        "/usr/lib/faketime".to_owned(),
+        "/usr/local/lib/faketime".into(),
+    ];
     let entries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     places.extend(entries.map(|it| it.path().join("faketime").display().to_string()));
     let mut libraries = places.iter().map(|it| format!("{it}/libfaketimeMT.so.1"));
@@ -315,7 +338,10 @@ fn dated(run: &mut Run) -> Result<Happened, Broken> {
         true => SystemTime::now() + years * run.rng.u32(1..300),
         false => SystemTime::UNIX_EPOCH - Duration::from_secs(run.rng.u64(1..1_000_000)),
     };
-    fs::File::options().write(true).open(&file)?.set_modified(time)?;
+    fs::File::options()
+        .write(true)
+        .open(&file)?
+        .set_modified(time)?;
     let line = "archive import results.jsonl --candidates candidates --archive a.sqlite";
     let ended = finish(&mut run.kforge(&line.split(' ').collect::<Vec<_>>()))?;
     keeps(&archive, &before)?;

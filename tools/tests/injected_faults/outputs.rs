@@ -115,7 +115,10 @@ const OPTIMIZE: Writer = Writer {
     },
     check: |run, ended| {
         plan(run, ended)?;
-        keeps(&run.path("a.sqlite"), &rows(&run.base.path("archive.sqlite"))?)?;
+        keeps(
+            &run.path("a.sqlite"),
+            &rows(&run.base.path("archive.sqlite"))?,
+        )?;
         Ok(())
     },
     ..COMPILE
@@ -162,7 +165,9 @@ const PACKAGE: Writer = Writer {
         let found = hash(run.path("out"))?;
         let old = found == hash(run.base.path("compiled"))? && ended.code() != Some(0);
         let new = found == hash(run.base.path("package"))?;
-        demand(old || new, Flaw::Lost, || "neither the older nor the new package".into())
+        demand(old || new, Flaw::Lost, || {
+            "neither the older nor the new package".into()
+        })
     },
     leaves: &["p.mlir", "x.npy", "out"],
 };
@@ -233,14 +238,21 @@ const CORPUS: Writer = Writer {
         let read = |path: &std::path::Path| Corpus::load(path).map_err(lost);
         let (old, _) = read(&run.base.path("corpus.json"))?;
         let (new, aside) = read(&run.path("corpus.json"))?;
-        demand(aside.is_none(), Flaw::Lost, || "the corpus is set aside".into())?;
+        demand(aside.is_none(), Flaw::Lost, || {
+            "the corpus is set aside".into()
+        })?;
         let has = |case: &kforge_mutate::corpus::Kept| {
             let same = |it: &&kforge_mutate::corpus::Kept| {
                 (&it.program, &it.stage, &it.values) == (&case.program, &case.stage, &case.values)
             };
-            new.cases.iter().find(same).is_some_and(|it| it.count >= case.count)
+            new.cases
+                .iter()
+                .find(same)
+                .is_some_and(|it| it.count >= case.count)
         };
-        demand(old.cases.iter().all(has), Flaw::Lost, || "a case is gone".into())
+        demand(old.cases.iter().all(has), Flaw::Lost, || {
+            "a case is gone".into()
+        })
     },
     leaves: &["corpus.json", "corpus.json.lock", "reports"],
 };
@@ -269,7 +281,9 @@ fn one_of(run: &Run, ended: &Ended, name: &str, old: &str, new: &str) -> Result<
     let found = fs::read(run.path(name)).map_err(lost)?;
     let older = found == fs::read(run.base.path(old))? && ended.code() != Some(0);
     let newer = found == fs::read(run.base.path(new))?;
-    demand(older || newer, Flaw::Lost, || format!("'{name}' is neither the older nor the new one"))
+    demand(older || newer, Flaw::Lost, || {
+        format!("'{name}' is neither the older nor the new one")
+    })
 }
 
 /// The plan, if it is there; whole, and there where success was said.
@@ -277,7 +291,9 @@ fn plan(run: &Run, ended: &Ended) -> Result<Option<String>, Broken> {
     match fs::read_to_string(run.path("plan.json")) {
         Ok(text) => Ok(Some(from_json(&text, None).map_err(lost)?.id())),
         Err(_) => {
-            demand(ended.code() != Some(0), Flaw::Lost, || "no plan is written".into())?;
+            demand(ended.code() != Some(0), Flaw::Lost, || {
+                "no plan is written".into()
+            })?;
             Ok(None)
         }
     }
@@ -285,22 +301,36 @@ fn plan(run: &Run, ended: &Ended) -> Result<Option<String>, Broken> {
 
 /// Each file is whole or absent, and what is accepted is what was verified and is shipped.
 pub(crate) fn compiled(run: &Run, ended: &Ended) -> Result<(), Broken> {
-    keeps(&run.path("a.sqlite"), &rows(&run.base.path("archive.sqlite"))?)?;
+    keeps(
+        &run.path("a.sqlite"),
+        &rows(&run.base.path("archive.sqlite"))?,
+    )?;
     let plan = plan(run, ended)?;
     let audit = fs::read_to_string(run.path("audit.json")).ok();
     let audit: Option<Audit> = audit
         .map(|text| serde_json::from_str(&text).map_err(lost))
         .transpose()?;
     let said = ended.code() == Some(0);
-    demand(!said || audit.is_some(), Flaw::Lost, || "no audit is written".into())?;
+    demand(!said || audit.is_some(), Flaw::Lost, || {
+        "no audit is written".into()
+    })?;
     let out = run.path("out");
     let shipped = match out.exists() {
-        true => Some(Package::load(&out).map_err(lost)?.content_hash().map_err(lost)?),
+        true => Some(
+            Package::load(&out)
+                .map_err(lost)?
+                .content_hash()
+                .map_err(lost)?,
+        ),
         false => None,
     };
-    demand(!said || shipped.is_some(), Flaw::Lost, || "no package is written".into())?;
+    demand(!said || shipped.is_some(), Flaw::Lost, || {
+        "no package is written".into()
+    })?;
     let Some(audit) = audit else {
-        return demand(shipped.is_none(), Flaw::FalseVerdict, || "shipped without an audit".into());
+        return demand(shipped.is_none(), Flaw::FalseVerdict, || {
+            "shipped without an audit".into()
+        });
     };
     let accepted = audit.accepted().map(|proposal| {
         let verdict = serde_json::to_value(&proposal.verdict).unwrap_or_default();
@@ -309,11 +339,17 @@ pub(crate) fn compiled(run: &Run, ended: &Ended) -> Result<(), Broken> {
     });
     match accepted {
         Some((id, hash)) => {
-            demand(plan == Some(id), Flaw::FalseVerdict, || "another plan than accepted".into())?;
-            demand(hash.is_some(), Flaw::FalseVerdict, || "accepted without a verdict".into())?;
-            demand(shipped.is_none() || shipped == hash, Flaw::FalseVerdict, || {
-                "another package than was verified".into()
-            })
+            demand(plan == Some(id), Flaw::FalseVerdict, || {
+                "another plan than accepted".into()
+            })?;
+            demand(hash.is_some(), Flaw::FalseVerdict, || {
+                "accepted without a verdict".into()
+            })?;
+            demand(
+                shipped.is_none() || shipped == hash,
+                Flaw::FalseVerdict,
+                || "another package than was verified".into(),
+            )
         }
         None => demand(!said && shipped.is_none(), Flaw::FalseVerdict, || {
             "shipped without a verdict".into()
@@ -327,7 +363,9 @@ pub(crate) fn compiled_alone(run: &Run) -> Result<(), Broken> {
     let audit: Audit = serde_json::from_str(&audit).map_err(lost)?;
     let nothing = audit.accepted.is_none() && !run.path("out").exists();
     let nothing = nothing && !run.path("plan.json").exists();
-    demand(nothing, Flaw::FalseVerdict, || "something is accepted".into())
+    demand(nothing, Flaw::FalseVerdict, || {
+        "something is accepted".into()
+    })
 }
 
 /// What is listed as a candidate is whole.
@@ -341,13 +379,17 @@ fn candidates(run: &Run, ended: &Ended) -> Result<(), Broken> {
         Package::load(place.join("package")).map_err(lost)?;
         let text = fs::read_to_string(place.join("plan.json")).map_err(lost)?;
         let id = from_json(&text, None).map_err(lost)?.id();
-        demand(place.ends_with(&id), Flaw::Lost, || "the plan of another candidate".into())?;
+        demand(place.ends_with(&id), Flaw::Lost, || {
+            "the plan of another candidate".into()
+        })?;
         fs::read_to_string(place.join("own-shape-only.json")).map_err(lost)?;
         for shape in fs::read_dir(place.join("shapes"))? {
             Package::load(shape?.path()).map_err(lost)?;
         }
     }
-    demand(ended.code() != Some(0) || !listed.is_empty(), Flaw::Lost, || {
-        "no candidate is there".into()
-    })
+    demand(
+        ended.code() != Some(0) || !listed.is_empty(),
+        Flaw::Lost,
+        || "no candidate is there".into(),
+    )
 }

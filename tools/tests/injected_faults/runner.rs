@@ -73,7 +73,17 @@ pub(crate) struct Ran {
 
 /// Every kind, in the order of the table.
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    [archive::KINDS, outputs::KINDS, damaged::KINDS, limits::KINDS, device::KINDS, http::KINDS, http::OTHERS].into_iter().flatten()
+    [
+        archive::KINDS,
+        outputs::KINDS,
+        damaged::KINDS,
+        limits::KINDS,
+        device::KINDS,
+        http::KINDS,
+        http::OTHERS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 pub(crate) fn run(base: &Base, wanted: &Wanted) -> Vec<Ran> {
@@ -129,7 +139,10 @@ fn all(base: &Base, kind: &Kind, runs: usize) -> Ran {
                 }
                 Err(broken) => {
                     ran.runs += 1;
-                    println!("{} run {index}: {:?}: {}", kind.name, broken.flaw, broken.detail);
+                    println!(
+                        "{} run {index}: {:?}: {}",
+                        kind.name, broken.flaw, broken.detail
+                    );
                     ran.broken.push(broken);
                 }
             }

@@ -41,7 +41,9 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+        let word = chunk
+            .iter()
+            .fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
         let word = word << (8 * (3 - chunk.len()));
         for digit in 0..4 {
             let index = (word >> (18 - 6 * digit)) & 63;
@@ -60,7 +62,11 @@ pub(crate) fn found(bytes: &[u8]) -> Vec<&'static str> {
         let is_there = |form: &&(&'static str, String)| {
             text.windows(form.1.len()).any(|it| it == form.1.as_bytes())
         };
-        forms().iter().filter(is_there).map(|(name, _)| *name).collect()
+        forms()
+            .iter()
+            .filter(is_there)
+            .map(|(name, _)| *name)
+            .collect()
     };
     let mut all = holds(bytes);
     // zlib streams begin with 0x78 and one of these.
@@ -82,7 +88,9 @@ pub(crate) fn nowhere(run: &Run, ended: &[&Ended], key_file: &str) -> Result<usi
     let mut clean = |what: &str, bytes: &[u8]| {
         texts += 1;
         let forms = found(bytes);
-        demand(forms.is_empty(), Flaw::Lost, || format!("the key is in {what}: {forms:?}"))
+        demand(forms.is_empty(), Flaw::Lost, || {
+            format!("the key is in {what}: {forms:?}")
+        })
     };
     for ended in ended {
         clean("standard output", ended.out.as_bytes())?;
@@ -124,7 +132,10 @@ fn rows(path: &Path) -> Result<Vec<Vec<u8>>, Broken> {
 
 /// That the search finds what is planted, in each form and place.
 pub(crate) fn control() -> Result<usize, Broken> {
-    let mut planted: Vec<Vec<u8>> = forms().into_iter().map(|(_, text)| text.into_bytes()).collect();
+    let mut planted: Vec<Vec<u8>> = forms()
+        .into_iter()
+        .map(|(_, text)| text.into_bytes())
+        .collect();
     planted.push(format!("Bearer {KEY}").into_bytes());
     planted.push(base64(format!("user:{KEY}").as_bytes()).into_bytes());
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
@@ -135,6 +146,10 @@ pub(crate) fn control() -> Result<usize, Broken> {
             format!("planted and not found: {}", String::from_utf8_lossy(bytes))
         })?;
     }
-    demand(found(b"sk-canary and nothing more").is_empty(), Flaw::Other, || "found in vain".into())?;
+    demand(
+        found(b"sk-canary and nothing more").is_empty(),
+        Flaw::Other,
+        || "found in vain".into(),
+    )?;
     Ok(planted.len())
 }

@@ -129,8 +129,8 @@ pub(crate) fn reply(status: u16, headers: &str, body: &str) -> Reply {
 
 /// What the request's header said to prove who asks.
 pub(crate) fn authorization(request: &str) -> String {
-    let line = request
-        .lines()
-        .find_map(|line| Some(line.split_once(':')?).filter(|(name, _)| name.eq_ignore_ascii_case("authorization")));
+    let line = request.lines().find_map(|line| {
+        Some(line.split_once(':')?).filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+    });
     line.map_or_else(String::new, |(_, value)| value.trim().to_owned())
 }

@@ -1,7 +1,8 @@
 //! Packages whose kernels are not those that were verified.
 
 use std::{
-    fs, os::unix::fs::symlink,
+    fs,
+    os::unix::fs::symlink,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -23,24 +24,35 @@ fn judged(run: &Run, ended: &Ended) -> Result<Happened, Broken> {
     if ended.code() != Some(0) {
         ended.is_calm()?;
         let there = run.path("out/result.0.npy").exists();
-        demand(!there, Flaw::FalseVerdict, || "refused, and results are written".into())?;
+        demand(!there, Flaw::FalseVerdict, || {
+            "refused, and results are written".into()
+        })?;
         return happened("refused");
     }
     let own = fs::read(run.path("out/result.0.npy"))?;
     let right = own == fs::read(run.base.path("out/result.0.npy"))?;
-    demand(right && ended.out.contains("verified: L0"), Flaw::FalseVerdict, || ended.out.clone())?;
+    demand(
+        right && ended.out.contains("verified: L0"),
+        Flaw::FalseVerdict,
+        || ended.out.clone(),
+    )?;
     happened("verified anew, and right")
 }
 
 pub(super) fn changed(run: &mut Run) -> Result<Happened, Broken> {
     let folder = run.copy("package")?;
-    let all: Vec<_> = files(&folder)?.into_iter().filter(|it| !it.ends_with("manifest.json")).collect();
+    let all: Vec<_> = files(&folder)?
+        .into_iter()
+        .filter(|it| !it.ends_with("manifest.json"))
+        .collect();
     let path = &all[run.rng.usize(0..all.len())];
     let mut bytes = fs::read(path)?;
     let at = run.rng.usize(0..bytes.len());
     bytes[at] = bytes[at].wrapping_add(run.rng.u8(1..=255));
     fs::write(path, bytes)?;
-    demand(Package::load(&folder).is_err(), Flaw::FalseVerdict, || format!("{} at {at}", path.display()))?;
+    demand(Package::load(&folder).is_err(), Flaw::FalseVerdict, || {
+        format!("{} at {at}", path.display())
+    })?;
     happened("refused by its hash")
 }
 
@@ -100,7 +112,10 @@ pub(super) fn says_so(run: &mut Run) -> Result<Happened, Broken> {
     match run.rng.u8(0..3) {
         0 => manifest[word] = json!(true),
         1 => manifest["plan"] = json!("builtin.module(kforge-verify{level=L3 verified=true})"),
-        _ => manifest["kernels"]["p"][word] = json!({"levels": ["L0", "L1", "L2", "L3"], "passed": true}),
+        _ => {
+            manifest["kernels"]["p"][word] =
+                json!({"levels": ["L0", "L1", "L2", "L3"], "passed": true})
+        }
     }
     fs::write(&path, manifest.to_string())?;
     judged(run, &finish(&mut run.tool(KFORGE_RUN, &LINE))?)
@@ -156,7 +171,9 @@ pub(super) fn links(run: &mut Run) -> Result<Happened, Broken> {
         fs::rename(path, &elsewhere)?;
         symlink(&elsewhere, path)?;
         let ended = finish(&mut run.tool(KFORGE_RUN, &LINE))?;
-        demand(ended.code() == Some(1), Flaw::FalseVerdict, || ended.out.clone())?;
+        demand(ended.code() == Some(1), Flaw::FalseVerdict, || {
+            ended.out.clone()
+        })?;
         return judged(run, &ended);
     }
     // A result replaces a link, and what it names stays what it is.
@@ -165,6 +182,8 @@ pub(super) fn links(run: &mut Run) -> Result<Happened, Broken> {
     symlink(&victim, run.path("out/result.0.npy"))?;
     let ended = finish(&mut run.tool(KFORGE_RUN, &LINE))?;
     let same = fs::read(&victim)? == fs::read(run.path("x.npy"))?;
-    demand(same, Flaw::Lost, || "what a link names was overwritten".into())?;
+    demand(same, Flaw::Lost, || {
+        "what a link names was overwritten".into()
+    })?;
     judged(run, &ended)
 }

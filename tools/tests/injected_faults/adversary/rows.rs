@@ -56,15 +56,20 @@ fn believed(path: &Path) -> Result<Vec<(String, Value)>, Broken> {
     let archive = Archive::open(path, &Options::default())?;
     let mut all = archive.history(&Filter::default(), usize::MAX)?;
     all.extend(archive.leaders(&Filter::default(), usize::MAX)?);
-    let text = |entry| serde_json::to_value(&entry).unwrap_or_default();
-    Ok(all.iter().map(|it| (it.hash.clone(), text(it))).collect())
+    let text = |entry| serde_json::to_value(entry).unwrap_or_default();
+    Ok(all
+        .into_iter()
+        .map(|it| (it.hash.clone(), text(it)))
+        .collect())
 }
 
 /// Demands that nothing is believed that was not stored as it is.
 fn only_stored(run: &Run, path: &Path) -> Result<(), Broken> {
     let stored = believed(&run.base.path("archive.sqlite"))?;
     let strange = believed(path)?.into_iter().find(|it| !stored.contains(it));
-    demand(strange.is_none(), Flaw::FalseVerdict, || format!("believed: {strange:?}"))
+    demand(strange.is_none(), Flaw::FalseVerdict, || {
+        format!("believed: {strange:?}")
+    })
 }
 
 /// Another digit or letter at a drawn place; `None` where there is none.
@@ -190,7 +195,10 @@ pub(super) fn renamed(run: &mut Run) -> Result<Happened, Broken> {
 /// A drawn object in a value.
 fn object<'v>(run: &mut Run, value: &'v mut Value) -> &'v mut Value {
     let inner = match &*value {
-        Value::Object(fields) => fields.values().filter(|it| it.is_object() || it.is_array()).count(),
+        Value::Object(fields) => fields
+            .values()
+            .filter(|it| it.is_object() || it.is_array())
+            .count(),
         Value::Array(items) => items.iter().filter(|it| it.is_object()).count(),
         _ => 0,
     };
@@ -201,7 +209,9 @@ fn object<'v>(run: &mut Run, value: &'v mut Value) -> &'v mut Value {
     let place = run.rng.usize(0..inner);
     let next = match value {
         Value::Object(fields) => {
-            let mut inner = fields.values_mut().filter(|it| it.is_object() || it.is_array());
+            let mut inner = fields
+                .values_mut()
+                .filter(|it| it.is_object() || it.is_array());
             inner.nth(place)
         }
         Value::Array(items) => items.iter_mut().filter(|it| it.is_object()).nth(place),
@@ -215,11 +225,27 @@ pub(super) fn plan_with_verdict(run: &mut Run) -> Result<Happened, Broken> {
     let text = fs::read_to_string(run.base.path("plan.json"))?;
     let mut plan: Value = serde_json::from_str(&text)?;
     let words = [
-        "verified", "verdict", "accepted", "kforge.verified", "levels", "outcome", "trusted", "ms",
-        "skip-verify", "hash", "evidence", "signature",
+        "verified",
+        "verdict",
+        "accepted",
+        "kforge.verified",
+        "levels",
+        "outcome",
+        "trusted",
+        "ms",
+        "skip-verify",
+        "hash",
+        "evidence",
+        "signature",
     ];
     let word = words[run.rng.usize(0..words.len())];
-    let values = [json!(true), json!("verified"), json!(["L0", "L2"]), json!(0.001), json!({"passed": true})];
+    let values = [
+        json!(true),
+        json!("verified"),
+        json!(["L0", "L2"]),
+        json!(0.001),
+        json!({"passed": true}),
+    ];
     let value = values[run.rng.usize(0..values.len())].clone();
     let place = object(run, &mut plan);
     if !place.is_object() {

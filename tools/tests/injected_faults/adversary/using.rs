@@ -111,26 +111,36 @@ fn compile(run: &Run) -> std::process::Command {
 fn fresh(run: &Run, ended: &Ended, forged: &str) -> Result<Happened, Broken> {
     let text = fs::read_to_string(run.path("audit.json"))?;
     let audit: Audit = serde_json::from_str(&text)?;
-    if audit.proposals.first().is_none_or(|it| it.id != forged || it.proposer != "archive") {
+    if audit
+        .proposals
+        .first()
+        .is_none_or(|it| it.id != forged || it.proposer != "archive")
+    {
         return Ok(Happened::NotInjected);
     }
     let verdict = serde_json::to_value(&audit.proposals[0].verdict)?;
     let Some(accepted) = audit.accepted() else {
-        demand(!run.path("out").exists(), Flaw::FalseVerdict, || "refused and shipped".into())?;
+        demand(!run.path("out").exists(), Flaw::FalseVerdict, || {
+            "refused and shipped".into()
+        })?;
         return happened("refused");
     };
     let shown = serde_json::to_value(&accepted.verdict)?;
     let found = &shown["verified"];
     let levels = found["levels"].to_string();
     let real = found["comparisons"].as_u64().is_some_and(|it| it > 0)
-        && found["time"]["ms"]["median"].as_f64().is_some_and(|ms| ms > 1e-5)
+        && found["time"]["ms"]["median"]
+            .as_f64()
+            .is_some_and(|ms| ms > 1e-5)
         && !levels.contains("L4");
     demand(real, Flaw::FalseVerdict, || shown.to_string())?;
     let told = [&ended.out, &ended.err].iter().any(|it| it.contains("L4"));
     demand(!told, Flaw::FalseVerdict, || ended.out.clone())?;
     let hash = kforge_runtime::Package::load(run.path("out"))?.content_hash()?;
     let same = found["package"].as_str() == Some(&hash);
-    demand(same, Flaw::FalseVerdict, || "another package than was verified".into())?;
+    demand(same, Flaw::FalseVerdict, || {
+        "another package than was verified".into()
+    })?;
     happened(match verdict.get("refused") {
         Some(_) => "refused here; the heuristic's plan is verified in its place",
         None => "verified anew before it is accepted",
@@ -154,7 +164,13 @@ pub(super) fn import(run: &mut Run) -> Result<Happened, Broken> {
     run.copy_as("archive.sqlite", "a.sqlite")?;
     let other = run.copy_as("archive.sqlite", "forger.sqlite")?;
     let id = forge(run, &other)?.unwrap_or_default();
-    let line = ["archive", "export", "forged.json", "--archive", "forger.sqlite"];
+    let line = [
+        "archive",
+        "export",
+        "forged.json",
+        "--archive",
+        "forger.sqlite",
+    ];
     finish(&mut run.kforge(&line))?.succeeds()?;
     let line = ["archive", "import", "forged.json", "--archive", "a.sqlite"];
     finish(&mut run.kforge(&line))?.succeeds()?;
@@ -166,7 +182,10 @@ pub(super) fn results(run: &mut Run) -> Result<Happened, Broken> {
     run.copy("p.mlir")?;
     run.copy("candidates")?;
     let text = fs::read_to_string(run.base.path("results.jsonl"))?;
-    let mut lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let mut lines: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
     let at = run.rng.usize(0..lines.len());
     let line = &mut lines[at];
     let kind = run.rng.u8(0..6);
@@ -197,16 +216,34 @@ pub(super) fn results(run: &mut Run) -> Result<Happened, Broken> {
 
 pub(super) fn opt(run: &mut Run) -> Result<Happened, Broken> {
     let id = prepared(run)?;
-    let line = ["p.mlir", "--kforge-planner=archive", "--kforge-planner-archive=a.sqlite", "-o", "out.mlir"];
+    let line = [
+        "p.mlir",
+        "--kforge-planner=archive",
+        "--kforge-planner-archive=a.sqlite",
+        "-o",
+        "out.mlir",
+    ];
     let ended = finish(&mut run.tool(KFORGE_OPT, &line))?;
     if !ended.err.contains(&id) {
         return Ok(Happened::NotInjected);
     }
-    let claims = ended.err.lines().find(|it| it.contains("verified")).unwrap_or_default();
+    let claims = ended
+        .err
+        .lines()
+        .find(|it| it.contains("verified"))
+        .unwrap_or_default();
     let honest = claims.contains("which says") && claims.contains("kforge-verify shows");
-    demand(ended.code() != Some(0) || honest, Flaw::FalseVerdict, || ended.err.clone())?;
+    demand(
+        ended.code() != Some(0) || honest,
+        Flaw::FalseVerdict,
+        || ended.err.clone(),
+    )?;
     let text = fs::read_to_string(run.path("out.mlir")).unwrap_or_default();
-    demand(!text.contains("kforge.verified"), Flaw::FalseVerdict, || "it says it is verified".into())?;
+    demand(
+        !text.contains("kforge.verified"),
+        Flaw::FalseVerdict,
+        || "it says it is verified".into(),
+    )?;
     happened("proposed as what the archive says; no verdict is printed or written")
 }
 
@@ -229,11 +266,28 @@ pub(super) fn environment(run: &mut Run) -> Result<Happened, Broken> {
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", run.path("bin").display()));
     command.env("FORGER_RAN", run.path("ran"));
-    for name in ["KFORGE_VERIFIED", "KFORGE_SKIP_VERIFY", "KFORGE_TRUST_ARCHIVE", "KFORGE_RUN", "KFORGE_RUNNER", "CARGO_BIN_EXE_kforge-run", "KFORGE_NO_GATE"] {
-        command.env(name, if run.rng.bool() { "1".into() } else { run.path("bin/kforge-run") });
+    for name in [
+        "KFORGE_VERIFIED",
+        "KFORGE_SKIP_VERIFY",
+        "KFORGE_TRUST_ARCHIVE",
+        "KFORGE_RUN",
+        "KFORGE_RUNNER",
+        "CARGO_BIN_EXE_kforge-run",
+        "KFORGE_NO_GATE",
+    ] {
+        command.env(
+            name,
+            if run.rng.bool() {
+                "1".into()
+            } else {
+                run.path("bin/kforge-run")
+            },
+        );
     }
     let ended = finish(&mut command)?;
-    demand(!run.path("ran").exists(), Flaw::FalseVerdict, || "the forger's program was asked".into())?;
+    demand(!run.path("ran").exists(), Flaw::FalseVerdict, || {
+        "the forger's program was asked".into()
+    })?;
     fresh(run, &ended, &id)
 }
 
@@ -249,13 +303,20 @@ pub(super) fn alone(run: &mut Run) -> Result<Happened, Broken> {
     fs::create_dir(run.path("bin"))?;
     yes_man(&run.path("bin/kforge-run"))?;
     let line = "compile-transformer p.mlir --no-archive --no-corpus --plan-output plan.json --audit-output audit.json -o out";
-    let mut command = run.tool(&kforge.display().to_string(), &line.split(' ').collect::<Vec<_>>());
+    let mut command = run.tool(
+        &kforge.display().to_string(),
+        &line.split(' ').collect::<Vec<_>>(),
+    );
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", run.path("bin").display()));
     command.env("FORGER_RAN", run.path("ran"));
     let ended = finish(&mut command)?;
-    demand(!run.path("ran").exists(), Flaw::FalseVerdict, || "the forger's program was asked".into())?;
-    demand(ended.code() == Some(2), Flaw::FalseVerdict, || ended.out.clone())?;
+    demand(!run.path("ran").exists(), Flaw::FalseVerdict, || {
+        "the forger's program was asked".into()
+    })?;
+    demand(ended.code() == Some(2), Flaw::FalseVerdict, || {
+        ended.out.clone()
+    })?;
     outputs::compiled_alone(run)?;
     happened("refused: no measurer beside it")
 }
@@ -263,7 +324,10 @@ pub(super) fn alone(run: &mut Run) -> Result<Happened, Broken> {
 pub(super) fn same_name(run: &mut Run) -> Result<Happened, Broken> {
     prepared(run)?;
     let others = [
-        SOFTMAX.replace("kforge.softmax %x {kforge.name", "kforge.softmax %x {axis = 0 : i64, kforge.name"),
+        SOFTMAX.replace(
+            "kforge.softmax %x {kforge.name",
+            "kforge.softmax %x {axis = 0 : i64, kforge.name",
+        ),
         SOFTMAX.replace("3x8", "8x3"),
         SOFTMAX.replace("xf32", "xf16"),
     ];
@@ -276,7 +340,9 @@ pub(super) fn same_name(run: &mut Run) -> Result<Happened, Broken> {
     };
     let audit: Audit = serde_json::from_str(&text)?;
     let from = audit.proposals.iter().any(|it| it.proposer == "archive");
-    demand(!from, Flaw::FalseVerdict, || "the other program's plan is proposed as its own".into())?;
+    demand(!from, Flaw::FalseVerdict, || {
+        "the other program's plan is proposed as its own".into()
+    })?;
     happened("not proposed; the heuristic's plan is verified")
 }
 
@@ -284,13 +350,23 @@ pub(super) fn attribute(run: &mut Run) -> Result<Happened, Broken> {
     let says = "{levels = [\"L0\", \"L1\", \"L2\", \"L3\"], passed = true}";
     let text = match run.rng.bool() {
         true => format!("module attributes {{kforge.verified = {says}}} {{\n{SOFTMAX}}}\n"),
-        false => SOFTMAX.replace(") -> tensor<3x8xf32> {", &format!(") -> tensor<3x8xf32> attributes {{kforge.verified = {says}}} {{")),
+        false => SOFTMAX.replace(
+            ") -> tensor<3x8xf32> {",
+            &format!(") -> tensor<3x8xf32> attributes {{kforge.verified = {says}}} {{"),
+        ),
     };
     fs::write(run.path("p.mlir"), text)?;
-    let line = ["p.mlir", "--pass-pipeline=builtin.module(kforge-default-pipeline)", "-o", "out.mlir"];
+    let line = [
+        "p.mlir",
+        "--pass-pipeline=builtin.module(kforge-default-pipeline)",
+        "-o",
+        "out.mlir",
+    ];
     let ended = finish(&mut run.tool(KFORGE_OPT, &line))?;
     let out = fs::read_to_string(run.path("out.mlir")).unwrap_or_default();
-    demand(!out.contains("passed = true"), Flaw::FalseVerdict, || out.clone())?;
+    demand(!out.contains("passed = true"), Flaw::FalseVerdict, || {
+        out.clone()
+    })?;
     let ran = finish(&mut run.tool(KFORGE_RUN, &["p.mlir", "--arg", "random"]))?;
     let anew = ran.code() != Some(0) || ran.out.contains("comparisons");
     demand(anew, Flaw::FalseVerdict, || ran.out.clone())?;
@@ -305,7 +381,10 @@ fn optimizer(runner: &Path) -> Result<Optimizer, Broken> {
         repeats: 2,
         ..Settings::default()
     };
-    Ok(Optimizer::new(Source::of_text("p.mlir", SOFTMAX), settings)?)
+    Ok(Optimizer::new(
+        Source::of_text("p.mlir", SOFTMAX),
+        settings,
+    )?)
 }
 
 fn script(run: &Run, text: &str) -> Result<PathBuf, Broken> {
@@ -322,8 +401,18 @@ fn not_accepted(run: &Run, runner: &Path) -> Result<Happened, Broken> {
     let optimizer = optimizer(runner)?;
     let decision = optimizer.decide(Proposer::Given("given", &plan), &mut |_| ())?;
     let none = decision.audit.accepted.is_none() && decision.package.is_none();
-    demand(none, Flaw::FalseVerdict, || format!("{:?}", decision.audit.accepted))?;
-    happened(decision.audit.proposals[0].reasons().join("; ").chars().take_while(|it| *it != ':').collect::<String>() + ", not accepted")
+    demand(none, Flaw::FalseVerdict, || {
+        format!("{:?}", decision.audit.accepted)
+    })?;
+    happened(
+        decision.audit.proposals[0]
+            .reasons()
+            .join("; ")
+            .chars()
+            .take_while(|it| *it != ':')
+            .collect::<String>()
+            + ", not accepted",
+    )
 }
 
 pub(super) fn answers(run: &mut Run) -> Result<Happened, Broken> {
@@ -340,7 +429,10 @@ pub(super) fn answers(run: &mut Run) -> Result<Happened, Broken> {
         0 => json!([verified("0123456789abcdef", own, Some(hash))]),
         1 => json!([verified(&id, "0.0.9", Some(hash))]),
         2 => json!([]),
-        3 => json!([verified(&id, own, Some(hash.clone())), verified(&id, own, Some(hash))]),
+        3 => json!([
+            verified(&id, own, Some(hash.clone())),
+            verified(&id, own, Some(hash))
+        ]),
         4 => json!([verified(&id, own, Some(hash))]),
         5 => json!([verified(&id, own, None)]),
         _ => json!({"verified": true}),
