@@ -86,6 +86,7 @@ fn records() -> Vec<Record> {
         },
         created: 1_700_000_000 + index,
         seed: index,
+        every_case: index == 0,
         spread: (index == 0).then_some(0.02),
         shaders: vec![Shader {
             kernel: "up".into(),

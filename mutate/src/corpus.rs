@@ -6,12 +6,15 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use kforge_oracle::Program;
-use kforge_runtime::device::Target;
+use kforge_runtime::{
+    device::Target,
+    whole_file::{set_aside, turn, write_whole},
+};
 use kforge_verify::{Case, Failure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -144,28 +147,45 @@ impl Corpus {
     /// Reads a corpus. A missing file is an empty one; one that cannot be read is set
     /// aside, and the sentence says so.
     pub fn load(path: &Path) -> io::Result<(Self, Option<String>)> {
-        let size = match fs::metadata(path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok((Self::default(), None));
+        match Self::read(path)? {
+            Ok(corpus) => Ok((corpus, None)),
+            Err(_) => {
+                let _turn = turn(path)?;
+                Self::load_in_turn(path)
             }
-            Err(error) => return Err(error),
+        }
+    }
+
+    /// [`Corpus::load`] while nobody else changes the file: who waited for a turn may find
+    /// another file than before.
+    fn load_in_turn(path: &Path) -> io::Result<(Self, Option<String>)> {
+        let why = match Self::read(path)? {
+            Ok(corpus) => return Ok((corpus, None)),
+            Err(why) => why,
         };
-        let why = match size > MOST_BYTES {
-            true => format!("has {size} bytes, the limit is {MOST_BYTES}"),
-            false => match Self::parse(&fs::read(path)?) {
-                Ok(corpus) => return Ok((corpus, None)),
-                Err(why) => why,
-            },
-        };
-        let aside = aside(path);
-        fs::rename(path, &aside)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let aside = set_aside(path, now.map_or(0, |it| it.as_secs()))?;
         let warning = format!(
             "the regression corpus '{}' {why}; it is set aside as '{}' and a new one begins",
             path.display(),
             aside.display()
         );
         Ok((Self::default(), Some(warning)))
+    }
+
+    /// The file, or why it cannot be used.
+    fn read(path: &Path) -> io::Result<Result<Self, String>> {
+        let size = match fs::metadata(path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Ok(Self::default()));
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(match size > MOST_BYTES {
+            true => Err(format!("has {size} bytes, the limit is {MOST_BYTES}")),
+            false => Self::parse(&fs::read(path)?),
+        })
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
@@ -206,21 +226,15 @@ impl Corpus {
 
     /// Writes it whole or not at all, with its folder.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        io::Write::write_all(&mut file, b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // The name is on disk only with its folder.
-        fs::File::open(folder)?.sync_all()
+        fs::create_dir_all(folder(path))?;
+        write_whole(path, |file| {
+            serde_json::to_writer_pretty(&mut *file, self)?;
+            file.write_all(b"\n")
+        })
     }
 
-    /// Adds cases to the file at `path`; a sentence where an old file was set aside.
+    /// Adds cases to the file at `path`, whoever else does at the same time; a sentence
+    /// where an old file was set aside.
     pub fn record(
         path: &Path,
         cases: impl IntoIterator<Item = Kept>,
@@ -229,7 +243,10 @@ impl Corpus {
         if cases.peek().is_none() {
             return Ok(None);
         }
-        let (mut corpus, warning) = Self::load(path)?;
+        fs::create_dir_all(folder(path))?;
+        // Between reading and writing another process could add its cases, and lose them.
+        let _turn = turn(path)?;
+        let (mut corpus, warning) = Self::load_in_turn(path)?;
         for kept in cases {
             corpus.add(kept);
         }
@@ -243,11 +260,9 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Corpus).to_value()
 }
 
-fn aside(path: &Path) -> PathBuf {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".corrupt-{}", now.map_or(0, |it| it.as_secs())));
-    name.into()
+fn folder(path: &Path) -> &Path {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -290,6 +305,26 @@ mod tests {
         assert_eq!(stages, ["b", "a"]);
         assert!(corpus.matching("p", Target::Cpu).is_empty());
         assert!(corpus.matching("q", Target::Gpu).is_empty());
+    }
+
+    #[test]
+    fn writers_at_once_lose_no_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("corpus.json");
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for seed in 0..PER_FUNCTION as u64 {
+                        let mut kept = kept("a", seed);
+                        kept.program = format!("p{writer}");
+                        Corpus::record(path, [kept]).unwrap();
+                    }
+                });
+            }
+        });
+        let (corpus, warning) = Corpus::load(&path).unwrap();
+        assert_eq!((corpus.cases.len(), warning), (8 * PER_FUNCTION, None));
     }
 
     #[test]

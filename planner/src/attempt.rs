@@ -43,6 +43,39 @@ pub enum Outcome {
     },
 }
 
+/// The levels that a verdict can list.
+const LEVELS: [&str; 5] = ["L0", "L1", "L2", "L3", "L4"];
+
+impl Outcome {
+    /// What of it no run can have found; `None` if it can be.
+    pub fn impossible(&self) -> Option<String> {
+        let Self::Verified {
+            ms,
+            speedup,
+            levels,
+            worst_ratio,
+        } = self
+        else {
+            return None;
+        };
+        for (name, value) in [("ms", *ms), ("speedup", *speedup)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Some(format!("{name} is {value}, expected more than 0"));
+            }
+        }
+        if !(0.0..=1.0).contains(worst_ratio) {
+            return Some(format!(
+                "passed with worst_ratio {worst_ratio}, expected 0 to 1"
+            ));
+        }
+        let known = |level: &String| LEVELS.contains(&level.as_str());
+        if levels.is_empty() || !levels.iter().all(known) {
+            return Some(format!("levels {levels:?}, expected some of {LEVELS:?}"));
+        }
+        None
+    }
+}
+
 impl Attempt {
     /// Its time in milliseconds, if it passed.
     pub fn ms(&self) -> Option<f64> {

@@ -11,6 +11,7 @@
 //! - [`execute`]: one entry of a package on a device.
 //! - [`cpu`]: the ABI of native kernels.
 //! - [`diagnose()`]: a smoke test of a device.
+//! - [`whole_file`]: files that appear whole or not at all.
 //! - [`Roofline`]: what a device's arithmetic and memory reach.
 
 pub mod cpu;
@@ -21,6 +22,7 @@ mod gpu;
 pub mod manifest;
 mod roofline;
 pub mod tensor;
+pub mod whole_file;
 
 pub use device::{Device, DeviceChoice, DeviceDescription, DeviceError};
 pub use diagnose::{Diagnosis, SmokeTest, diagnose};

@@ -4,7 +4,7 @@
 use std::{
     ffi::OsString,
     fs,
-    io::ErrorKind,
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -90,6 +90,10 @@ fn prepare(
     path: &Path,
     options: &Options,
 ) -> Result<(Connection, bool), Failure> {
+    if let Some(version) = newer_format(path) {
+        let why = format!("its file format is {version}, this program knows 2");
+        return Err(Failure::Unusable(why));
+    }
     connection.busy_timeout(options.patience)?;
     // The file may come from anywhere: nothing in it may run.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -119,6 +123,16 @@ fn prepare(
         }
     }
     Ok((connection, read_only))
+}
+
+/// The file format's version in SQLite's header, if it is none that can be written. SQLite
+/// would open such a file for reading alone, for good.
+fn newer_format(path: &Path) -> Option<u8> {
+    let mut header = [0; 20];
+    fs::File::open(path).ok()?.read_exact(&mut header).ok()?;
+    let is_database = header.starts_with(b"SQLite format 3\0");
+    let version = header[18].max(header[19]);
+    (is_database && version > 2).then_some(version)
 }
 
 pub(super) fn is_read_only(kind: ErrorKind) -> bool {

@@ -8,11 +8,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    io::{BufWriter, Read, Write},
+    io::Read,
     ops::ControlFlow::{Break, Continue},
     path::Path,
 };
 
+use kforge_runtime::whole_file::write_whole;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -70,23 +71,11 @@ impl Archive {
                 ),
             ));
         }
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let failed = |error| file("write", path)(error);
-        let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        let mut writer = BufWriter::new(temporary.as_file_mut());
-        serde_json::to_writer(&mut writer, &document).map_err(|error| failed(error.into()))?;
-        writer.write_all(b"\n").map_err(failed)?;
-        writer.flush().map_err(failed)?;
-        drop(writer);
-        temporary.as_file().sync_all().map_err(failed)?;
-        temporary
-            .persist(path)
-            .map_err(|error| failed(error.error))?;
-        #[cfg(unix)]
-        File::open(folder)
-            .and_then(|it| it.sync_all())
-            .map_err(failed)?;
+        write_whole(path, |file| {
+            serde_json::to_writer(&mut *file, &document)?;
+            file.write_all(b"\n")
+        })
+        .map_err(file("write", path))?;
         Ok(document.rows.len() as u64)
     }
 

@@ -12,8 +12,6 @@ use crate::{
 
 /// The end of the year 9999, in seconds since 1970.
 const MAX_TIME: u64 = 253_402_300_799;
-/// The levels that a verdict can list.
-const LEVELS: [&str; 5] = ["L0", "L1", "L2", "L3", "L4"];
 
 /// Why a row is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,6 +60,9 @@ pub(super) fn judge(entry: &Entry) -> Result<(), (Damage, String)> {
     if evidence.created > MAX_TIME {
         return impossible(format!("created at {}, after {MAX_TIME}", evidence.created));
     }
+    if let Some(message) = attempt.outcome.impossible() {
+        return impossible(message);
+    }
     match &attempt.outcome {
         Outcome::Refused { reason, .. } => {
             if !plain(reason) {
@@ -73,25 +74,7 @@ pub(super) fn judge(entry: &Entry) -> Result<(), (Damage, String)> {
             // What was refused may break every rule: that can be why.
             Ok(())
         }
-        Outcome::Verified {
-            ms,
-            speedup,
-            levels,
-            worst_ratio,
-        } => {
-            for (name, value) in [("ms", *ms), ("speedup", *speedup)] {
-                if !(value.is_finite() && value > 0.0) {
-                    return impossible(format!("{name} is {value}, expected more than 0"));
-                }
-            }
-            if !(0.0..=1.0).contains(worst_ratio) {
-                let message = format!("passed with worst_ratio {worst_ratio}, expected 0 to 1");
-                return impossible(message);
-            }
-            let known = |level: &String| LEVELS.contains(&level.as_str());
-            if levels.is_empty() || !levels.iter().all(known) {
-                return impossible(format!("levels {levels:?}, expected some of {LEVELS:?}"));
-            }
+        Outcome::Verified { .. } => {
             if let Some(spread) = evidence.spread
                 && !(spread.is_finite() && spread >= 0.0)
             {

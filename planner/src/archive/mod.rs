@@ -64,6 +64,7 @@
 //!     created: 1_700_000_000,
 //!     seed: 7,
 //!     spread: Some(0.02),
+//!     every_case: true,
 //!     shaders: vec![Shader { kernel: "up".into(), wgsl: "@compute fn up() {}".into() }],
 //! })?;
 //!

@@ -4,7 +4,7 @@
 //! its log, and an empty archive takes its place: compilation goes on, and whoever
 //! knows the file can look into it. Openers wait for one another at `*.lock`, so that
 //! of several programs one sets aside and the others find the new file. The page
-//! check reads the whole file: 0.02 s for 10 000 attempts at one op, 23 MB.
+//! check reads the whole file and its indices: 0.05 s for 10 000 attempts, 44 MB.
 
 use std::{
     fmt,

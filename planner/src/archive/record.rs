@@ -33,6 +33,8 @@ pub struct Record {
     pub seed: u64,
     /// Range of the times by their median; only beside a time.
     pub spread: Option<f64>,
+    /// Whether it was verified with every case at every shape.
+    pub every_case: bool,
     /// The kernels it was compiled to.
     pub shaders: Vec<Shader>,
 }
@@ -70,6 +72,9 @@ pub struct Evidence {
     /// Range of the times by their median.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<f64>,
+    /// Whether it was verified with every case at every shape; searches use fewer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub every_case: bool,
     /// Its kernels.
     pub shaders: Vec<ShaderRef>,
 }
@@ -202,6 +207,7 @@ impl Record {
             created: self.created,
             seed: self.seed,
             spread: self.spread,
+            every_case: self.every_case,
             shaders: references.collect(),
         };
         let mut entry = Entry {

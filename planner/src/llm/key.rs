@@ -6,6 +6,12 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use base64::{
+    Engine,
+    prelude::{
+        BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD,
+    },
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
@@ -63,61 +69,78 @@ impl Key {
         self.0.expose_secret()
     }
 
-    /// `text` with every occurrence of the key replaced, as it is or with any of its
-    /// characters escaped as JSON allows.
+    /// `text` with every occurrence of the key replaced: as it is, escaped as JSON or a URL
+    /// allows, and in Base64, at whatever place of a longer text it was encoded.
     pub fn hide(&self, text: &str) -> String {
-        let hidden = replaced(text.as_bytes(), self.expose().as_bytes());
-        // Whole characters were replaced, so it still is text.
-        String::from_utf8(hidden).unwrap_or_else(|_| HIDDEN.to_owned())
+        // What takes the key's place is ASCII, as is what it takes the place of.
+        String::from_utf8_lossy(&self.hide_bytes(text.into())).into_owned()
     }
 
     /// As [`Key::hide`], for bytes that may be no text.
     pub(super) fn hide_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
-        replaced(&bytes, self.expose().as_bytes())
-    }
-}
-
-fn replaced(bytes: &[u8], key: &[u8]) -> Vec<u8> {
-    let mut result = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match occurrence(&bytes[at..], key) {
-            Some(length) => {
-                result.extend_from_slice(HIDDEN.as_bytes());
-                at += length;
-            }
-            None => {
-                result.push(bytes[at]);
-                at += 1;
+        let encoded = base64_forms(self.expose());
+        let mut hidden = Vec::with_capacity(bytes.len());
+        let mut rest = &bytes[..];
+        while let Some(first) = rest.first() {
+            let encoded = || encoded.iter().find(|it| rest.starts_with(it.as_bytes()));
+            let length = escaped_prefix(rest, self.expose().as_bytes());
+            match length.or_else(|| Some(encoded()?.len())) {
+                Some(length) => {
+                    hidden.extend_from_slice(HIDDEN.as_bytes());
+                    rest = &rest[length..];
+                }
+                None => {
+                    hidden.push(*first);
+                    rest = &rest[1..];
+                }
             }
         }
+        hidden
     }
-    result
 }
 
-/// The length of the key at the start of `bytes`: each character as it is, or behind
-/// backslashes (a JSON text in a JSON string has several) as itself or by its number.
-fn occurrence(bytes: &[u8], key: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
+/// How many bytes at the beginning of `text` are the key, each character of it as it is,
+/// behind backslashes, as `\u0061` or as `%61`.
+fn escaped_prefix(text: &[u8], key: &[u8]) -> Option<usize> {
+    let mut rest = text;
     for wanted in key {
-        if let Some(after) = rest.strip_prefix(&[*wanted]) {
-            rest = after;
-            continue;
-        }
-        let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
-        let (escape, after) = rest[slashes..].split_first()?;
-        rest = match (slashes, escape) {
-            (1.., escape) if escape == wanted => after,
-            (1.., b'u') => {
-                let (digits, after) = after.split_at_checked(4)?;
-                let digits = std::str::from_utf8(digits).ok()?;
-                let number = u32::from_str_radix(digits, 16).ok()?;
-                (number == u32::from(*wanted)).then_some(after)?
-            }
+        let plain = rest.iter().position(|it| *it != b'\\')?;
+        let (backslashes, after) = rest.split_at(plain);
+        let code = match after {
+            [b'u', b'0', b'0', code @ ..] if !backslashes.is_empty() => Some(code),
+            [b'%', code @ ..] => Some(code),
+            _ => None,
+        };
+        let code = code
+            .and_then(|it| it.split_at_checked(2))
+            .filter(|(digits, _)| {
+                let digits = std::str::from_utf8(digits).ok();
+                digits.and_then(|it| u8::from_str_radix(it, 16).ok()) == Some(*wanted)
+            });
+        rest = match (code, after) {
+            (Some((_, rest)), _) => rest,
+            (None, [first, rest @ ..]) if first == wanted => rest,
             _ => return None,
         };
     }
-    Some(bytes.len() - rest.len())
+    Some(text.len() - rest.len())
+}
+
+/// What of the key's Base64 does not depend on what stands around it, for each of the three
+/// places at which it may begin, in both alphabets.
+fn base64_forms(key: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for before in 0..3 {
+        let text = [&[0; 2][..before], key.as_bytes()].concat();
+        for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+            let text = engine.encode(&text);
+            // The first and last digits hold bits of a neighbour.
+            let form = text.get([0, 2, 3][before]..text.len().saturating_sub(1));
+            // A short one is no secret, and may be anything.
+            forms.extend(form.filter(|it| it.len() >= 10).map(str::to_owned));
+        }
+    }
+    forms
 }
 
 #[cfg(unix)]
@@ -157,5 +180,34 @@ mod tests {
         bytes.extend_from_slice(b"sk-abc/def+1!");
         assert_eq!(key.hide_bytes(bytes), b"\xff[key]!");
         assert!(!format!("{key:?}").contains("sk-abc"));
+    }
+
+    #[test]
+    fn a_key_is_hidden_however_a_server_spells_it() {
+        let text = "sk-abc/def+1";
+        let key = Key::new(text, "a test").unwrap();
+        let unicode: String = text.bytes().map(|it| format!("\\u{it:04x}")).collect();
+        let percent: String = text.bytes().map(|it| format!("%{it:02X}")).collect();
+        let twice = text.replace('/', "\\\\/");
+        for spelt in [unicode.as_str(), &percent, "sk-abc%2fdef%2B1", &twice] {
+            assert_eq!(key.hide(&format!("<{spelt}>")), "<[key]>", "{spelt}");
+        }
+        for before in ["", "a", "ab", "user:", "Bearer "] {
+            for after in ["", "x", "yz", ":more"] {
+                let encoded = STANDARD_NO_PAD.encode(format!("{before}{text}{after}"));
+                let hidden = key.hide(&encoded);
+                assert!(hidden.contains("[key]"), "{before}{after}: {hidden}");
+            }
+        }
+        for other in [
+            "sk-abc/def+2",
+            "sk-abc",
+            "\\u0073k-abc",
+            "%73",
+            "é\\",
+            "c2st",
+        ] {
+            assert_eq!(key.hide(other), other);
+        }
     }
 }

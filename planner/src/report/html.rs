@@ -4,7 +4,7 @@
 //! whatever would still be loaded or run.
 
 use super::{
-    Compared, Planner, Report, Spread, Stability,
+    Compared, Planner, Report, SOURCE, Spread, Stability,
     number::{digits, factor, known},
     svg,
 };
@@ -24,6 +24,7 @@ pub fn html(report: &Report) -> String {
         planners(report),
         comparison(report),
         refusals(report),
+        format!("<p>{}</p>\n", escape(SOURCE)),
     ];
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -87,7 +88,7 @@ fn head(report: &Report) -> String {
             let levels = escape(&it.levels.join(", "));
             let (worst, pipeline) = (digits(it.worst_ratio), escape(&it.pipeline));
             format!(
-                "<p>The best plan is verified ({levels}); its worst error is {worst} of its bound.</p>\n\
+                "<p>The best plan was verified ({levels}); its worst error was {worst} of its bound.</p>\n\
                  <pre>{pipeline}</pre>\n"
             )
         },

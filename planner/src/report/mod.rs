@@ -89,6 +89,27 @@ pub struct Run {
     pub roofline_ms: Option<f64>,
 }
 
+/// Where a report's figures come from, for who was handed one.
+const SOURCE: &str =
+    "figures and verdicts are those of the run's file; kforge verify-plan verifies a plan anew";
+
+impl Run {
+    /// What of it no run can have found; `None` if it can be. A file may come from anywhere:
+    /// this finds what is damaged, not what is made up.
+    pub fn impossible(&self) -> Option<String> {
+        let accepted = [&self.baseline, &self.best];
+        let mut all = self.attempts.iter().chain(accepted.into_iter().flatten());
+        all.find_map(|attempt| {
+            let message = match attempt.id == attempt.plan.id() {
+                true => attempt.outcome.impossible()?,
+                false => "its plan is another".into(),
+            };
+            let id: String = attempt.id.chars().take(64).collect();
+            Some(format!("attempt '{}': {message}", id.escape_debug()))
+        })
+    }
+}
+
 /// Shortest and longest of the timed runs of one plan.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::{
-    Compared, Planner, Report, Stability,
+    Compared, Planner, Report, SOURCE, Stability,
     number::{digits, factor, known},
 };
 
@@ -102,6 +102,7 @@ pub fn text(report: &Report) -> String {
         let title = format!("planners at equal budget: {} plans each", comparison.budget);
         section(&mut out, &title, &Compared::HEAD, rows);
     }
+    let _ = writeln!(out, "\n{SOURCE}");
     out
 }
 

@@ -106,6 +106,43 @@ fn a_truncated_file_is_found_on_opening() {
 }
 
 #[test]
+fn a_file_that_could_only_be_read_for_good_is_set_aside() {
+    let (_folder, path) = place();
+    open(&path).record(&record(7, verified(1.0))).unwrap();
+    for version in [3, 0x82] {
+        open(&path);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[18] = version;
+        fs::write(&path, &bytes).unwrap();
+        let (to, warning) = set_aside(&path);
+        assert_eq!(fs::read(to).unwrap(), bytes);
+        assert!(warning.contains("its file format is"), "{warning}");
+    }
+}
+
+#[test]
+fn an_index_that_is_not_its_tables_is_found_on_opening() {
+    let (_folder, path) = place();
+    let mut archive = open(&path);
+    for created in 0..50 {
+        archive.record(&record(created, verified(1.0))).unwrap();
+    }
+    drop(archive);
+    let raw = Connection::open(&path).unwrap();
+    raw.execute_batch(
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET rootpage = (
+           SELECT rootpage FROM sqlite_schema WHERE name = 'attempts_by_age')
+         WHERE name = 'attempts_by_id';",
+    )
+    .unwrap();
+    drop(raw);
+    let bytes = fs::read(&path).unwrap();
+    let (to, _) = set_aside(&path);
+    assert_eq!(fs::read(to).unwrap(), bytes);
+}
+
+#[test]
 fn a_newer_schema_is_set_aside_and_not_touched() {
     let (_folder, path) = place();
     open(&path).record(&record(7, verified(1.0))).unwrap();

@@ -114,6 +114,7 @@ pub(crate) fn record_of(m: u64, group_m: i64, created: u64, outcome: Outcome) ->
         created,
         seed: u64::MAX,
         spread,
+        every_case: false,
         shaders: vec![Shader {
             kernel: "up".into(),
             wgsl: format!("@compute fn up() {{ /* {group_m} */ }}"),

@@ -1,10 +1,8 @@
 //! Writes a package to a folder, whole or not at all.
 //!
-//! All files go to a temporary folder beside the target and are flushed to
-//! disk; then the folder is renamed. An older package in the way is moved
-//! aside first and put back if the rename fails; between the two renames the
-//! target is absent for a moment, but never half written. Anything else in the
-//! way is refused, except an empty folder.
+//! All files go to a temporary folder beside the target and are flushed to disk; then the
+//! folder takes the target's name. An older package there is whole until the new one is.
+//! Anything else in the way is refused, except an empty folder.
 
 use std::{
     fs::{self, File},
@@ -17,6 +15,7 @@ use super::{
     load::read_manifest,
     package::{MANIFEST_FILE, to_json},
 };
+use crate::whole_file::put_folder;
 
 impl Package {
     /// Seals, validates and writes the package to `folder`.
@@ -31,7 +30,7 @@ impl Package {
         }
         self.seal()?;
         self.validate()?;
-        let occupied = check_target(folder)?;
+        check_target(folder)?;
 
         let parent = match folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -53,27 +52,17 @@ impl Package {
         )?;
         sync_folder(&new)?;
 
-        let old = staging.path().join("old");
-        if occupied {
-            fs::rename(folder, &old).map_err(io_error("move aside", folder))?;
-        }
-        if let Err(source) = fs::rename(&new, folder) {
-            if occupied {
-                fs::rename(&old, folder).map_err(io_error("put back", folder))?;
-            }
-            return Err(io_error("write", folder)(source));
-        }
-        sync_folder(parent)
+        put_folder(&new, folder).map_err(io_error("write", folder))
     }
 }
 
-/// Whether something is at the target; an error if it may not be replaced.
-fn check_target(folder: &Path) -> Result<bool, PackageError> {
+/// Refuses to replace what is no package.
+fn check_target(folder: &Path) -> Result<(), PackageError> {
     let not_a_package = || PackageError::NotAPackage {
         path: folder.to_path_buf(),
     };
     match fs::symlink_metadata(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(io_error("inspect", folder)(source)),
         Ok(metadata) if !metadata.is_dir() => return Err(not_a_package()),
         Ok(_) => {}
@@ -82,7 +71,7 @@ fn check_target(folder: &Path) -> Result<bool, PackageError> {
     if entries.next().is_some() {
         read_manifest(&folder.join(MANIFEST_FILE)).map_err(|_| not_a_package())?;
     }
-    Ok(true)
+    Ok(())
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), PackageError> {

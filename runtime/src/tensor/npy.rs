@@ -10,6 +10,7 @@
 use std::{fs, io::Read, path::Path};
 
 use super::{Dtype, HostTensor, TensorError, checked_bytes};
+use crate::whole_file::write_whole;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const MAX_HEADER: usize = 64 << 10;
@@ -92,10 +93,11 @@ impl HostTensor {
         bytes
     }
 
-    /// Writes a `.npy` file.
+    /// Writes a `.npy` file, whole or not at all.
     pub fn write_npy(&self, path: impl AsRef<Path>) -> Result<(), TensorError> {
         let path = path.as_ref();
-        fs::write(path, self.to_npy_bytes()).map_err(|source| TensorError::Io {
+        let bytes = self.to_npy_bytes();
+        write_whole(path, |file| file.write_all(&bytes)).map_err(|source| TensorError::Io {
             path: path.to_path_buf(),
             source,
         })

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kforge_runtime::{Package, PackageError};
+use kforge_runtime::{
+    Package, PackageError,
+    whole_file::{put_folder, write_whole},
+};
 use kforge_verify::{Runnable, Subject, SubjectError, Variant};
 use serde::Deserialize;
 use serde_json::json;
@@ -55,10 +58,13 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CandidateError {
 
 /// Writes a candidate whole: its folder appears under its name only when complete.
 pub fn write(folder: &Path, plan: &str, subject: &Subject) -> Result<(), CandidateError> {
-    let part = folder.with_extension("part");
-    if part.exists() {
-        fs::remove_dir_all(&part).map_err(io_error(&part))?;
-    }
+    // Its ending keeps it from being listed, whoever else writes the same candidate.
+    let place = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(place).map_err(io_error(place))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".kforge-").suffix(".part");
+    let staging = builder.tempdir_in(place).map_err(io_error(place))?;
+    let part = staging.path().join("new");
     fs::create_dir_all(part.join(SHAPES)).map_err(io_error(&part))?;
     subject.function.package.clone().save(part.join(PACKAGE))?;
     for (index, variant) in subject.variants.iter().enumerate() {
@@ -76,12 +82,9 @@ pub fn write(folder: &Path, plan: &str, subject: &Subject) -> Result<(), Candida
     let own = serde_json::to_string(&subject.own_shape_only).unwrap_or_default();
     for (name, text) in [(PLAN, plan), (OWN_SHAPE_ONLY, &own)] {
         let file = part.join(name);
-        fs::write(&file, text).map_err(io_error(&file))?;
+        write_whole(&file, |it| it.write_all(text.as_bytes())).map_err(io_error(&file))?;
     }
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(io_error(folder))?;
-    }
-    fs::rename(&part, folder).map_err(io_error(folder))
+    put_folder(&part, folder).map_err(io_error(folder))
 }
 
 /// The candidates in a folder, by name.

@@ -63,13 +63,14 @@ pub(super) fn outcomes(
     let mut timers: Vec<_> = timers.collect();
     let times = times(&mut timers, settings.repeats, job.ask.enough);
     let result = |(verified, time): (&Result<(Subject, Verdict), Refusal>, _)| {
-        let (_, verdict) = verified.as_ref().map_err(Refusal::clone)?;
+        let (subject, verdict) = verified.as_ref().map_err(Refusal::clone)?;
         Ok(Outcome::Verified {
             levels: verdict.levels.clone(),
             comparisons: verdict.checks.len(),
             worst_ratio: verdict.worst_ratio,
             errors: verdict.error_norms(),
             seed: verdict.seed,
+            package: subject.function.package.content_hash().ok(),
             time: time?,
         })
     };

@@ -38,6 +38,10 @@ pub enum Result {
         errors: Option<ErrorNorms>,
         /// Seed of the inputs.
         seed: u64,
+        /// Content hash of the package that was verified; absent in results of older
+        /// versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        package: Option<String>,
         /// How long one run takes.
         time: Time,
     },

@@ -63,14 +63,14 @@ impl Worker {
         }
     }
 
-    /// The kforge-run beside this program, or in the folder above it.
+    /// The kforge-run beside this program, or in the folder above it. Never one that PATH
+    /// finds: its answer is a verdict, and PATH may name anybody's program.
     pub fn beside() -> PathBuf {
         let name = format!("kforge-run{}", std::env::consts::EXE_SUFFIX);
         let own = std::env::current_exe().unwrap_or_default();
         let mut folders = own.ancestors().skip(1).take(2);
         let found = folders.find_map(|folder| Some(folder.join(&name)).filter(|it| it.is_file()));
-        // Otherwise the one that PATH finds.
-        found.unwrap_or_else(|| name.into())
+        found.unwrap_or_else(|| own.with_file_name(name))
     }
 
     /// Verifies and times one candidate. Never fails: what goes wrong is its refusal.
@@ -106,6 +106,7 @@ impl Worker {
         for candidate in &mut candidates {
             candidate.folder = std::path::absolute(&candidate.folder).map_err(|it| broken(&it))?;
         }
+        let names: Vec<String> = candidates.iter().map(|it| name(&it.folder)).collect();
         let job = serde_json::to_string(&Job { candidates, ask }).map_err(|it| broken(&it))?;
         let lost = |lost: Lost| Refusal::new(lost.reason(), lost.to_string());
         let running = match &mut self.running {
@@ -115,13 +116,28 @@ impl Worker {
         let line = running.ask(&job, deadline).map_err(lost)?;
         let results: Vec<Measured> = serde_json::from_str(&line)
             .map_err(|error| broken(&format!("the worker's answer is not readable: {error}")))?;
-        match results.len() == count as usize {
-            true => Ok(results),
-            false => Err(broken(&format!(
+        if results.len() != names.len() {
+            return Err(broken(&format!(
                 "the worker answered for {} candidates, not {count}",
                 results.len()
-            ))),
+            )));
         }
+        let own = env!("CARGO_PKG_VERSION");
+        for (name, result) in names.iter().zip(&results) {
+            if result.candidate != *name {
+                return Err(broken(&format!(
+                    "the worker answered for another than '{name}'"
+                )));
+            }
+            // What another version passes may be refused by this one.
+            if result.result.time().is_some() && result.version != own {
+                let program = self.program.display();
+                return Err(broken(&format!(
+                    "'{program}' is of another version than this program, which is {own}"
+                )));
+            }
+        }
+        Ok(results)
     }
 }
 

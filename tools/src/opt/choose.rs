@@ -85,7 +85,8 @@ fn kept(
         say(
             "note",
             &format!(
-                "plan {} of archive '{path}' is used: {ms:.4} ms, {speedup:.2}x, verified {} on '{}'",
+                "plan {} of archive '{path}' is used, which says: {ms:.4} ms, {speedup:.2}x, \
+                 verified {} on '{}'; kforge-verify shows whether that holds here",
                 attempt.id,
                 levels.join("+"),
                 device.name

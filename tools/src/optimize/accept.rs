@@ -9,7 +9,8 @@ use kforge_planner::{Attempt, Outcome, Plan, report::SizeTime};
 
 use super::{
     Cases, Event, OptimizeError, Optimizer,
-    trial::{attempt, outcome, size_time, together},
+    memory::{Memory, shaders},
+    trial::{Part, Trial, attempt, outcome, size_time, together},
 };
 use crate::measure::{Ask, MeasuredResult, Refusal, Worker};
 
@@ -20,6 +21,8 @@ const MOST: usize = 4;
 pub(super) struct Accepted {
     pub baseline: Attempt,
     pub best: Attempt,
+    /// What the archive is to know of the accepted plan.
+    trial: Trial,
     /// The accepted plan's time and speedup at each size, where there are several.
     pub sizes: Vec<SizeTime>,
 }
@@ -33,6 +36,7 @@ impl Optimizer {
         &self,
         attempts: &[Attempt],
         defaults: &[Plan],
+        memory: &mut Option<Memory>,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Accepted, OptimizeError> {
         let folder = tempfile::tempdir().map_err(OptimizeError::Folder)?;
@@ -53,15 +57,35 @@ impl Optimizer {
                 // Faster once may have been luck.
                 Some(_) if speedup(&found.best) >= speedup(&found.baseline) => return Ok(found),
                 Some(_) => {}
-                None => watch(Event::Dropped {
-                    attempt: &found.best,
-                }),
+                None => {
+                    // Its earlier verdict was of fewer cases, and must not be what the next
+                    // run finds.
+                    self.remember(memory, &found, watch);
+                    watch(Event::Dropped {
+                        attempt: &found.best,
+                    });
+                }
             }
         }
         let found = self.compare(defaults, defaults, &mut worker, folder.path())?;
         match found.best.ms() {
             Some(_) => Ok(found),
             None => Err(no_baseline(&found.best)),
+        }
+    }
+
+    /// Keeps the refusal of a plan that passed with fewer cases.
+    fn remember(
+        &self,
+        memory: &mut Option<Memory>,
+        found: &Accepted,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) {
+        let Some(memory) = memory else {
+            return;
+        };
+        if let Err(error) = memory.record(&found.trial, self.settings.seed) {
+            watch(Event::Warning(format!("an attempt is not kept: {error}")));
         }
     }
 
@@ -107,7 +131,7 @@ impl Optimizer {
         worker: &mut Worker,
         folder: &Path,
     ) -> Result<Accepted, OptimizeError> {
-        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let (mut before, mut after, mut parts) = (Vec::new(), Vec::new(), Vec::new());
         for (index, size) in self.sizes.iter().enumerate() {
             let [default, plan] = [&defaults[index], &plans[index]];
             let same = default.id() == plan.id();
@@ -127,7 +151,14 @@ impl Optimizer {
             let peer = self.peer_ms.as_ref().map(|times| times[index]);
             let reference = Some(peer.unwrap_or(time.ms.median));
             before.push(attempt(default, outcome(first, reference)));
-            after.push(attempt(plan, outcome(second, reference)));
+            let spread = second.time().map(|time| time.ms.range());
+            let second = attempt(plan, outcome(second, reference));
+            parts.push(Part {
+                attempt: second.clone(),
+                spread,
+                shaders: shaders(&folder.join(plan.id())),
+            });
+            after.push(second);
         }
         let whole = |parts: &[Attempt]| {
             let all: Vec<&Attempt> = parts.iter().collect();
@@ -138,6 +169,12 @@ impl Optimizer {
             baseline: whole(&before),
             best: whole(&after),
             sizes: several.filter_map(size_time).collect(),
+            trial: Trial {
+                attempt: whole(&after),
+                parts,
+                range: None,
+                every_case: true,
+            },
         })
     }
 }

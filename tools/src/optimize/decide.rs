@@ -92,7 +92,7 @@ const ARCHIVE: &str = "archive";
 struct Queued {
     proposer: String,
     plan: Plan,
-    /// A plan that passed every case once is verified again with the quick ones.
+    /// Every case; or the quick ones, for a plan that passed every case here before.
     cases: Level,
 }
 
@@ -107,10 +107,22 @@ impl Queued {
     }
 }
 
+/// The verdict, if it is about the package of that hash: the child read its files anew, and
+/// what is used is what was read before.
+fn about(compiled: String, verdict: MeasuredResult) -> MeasuredResult {
+    match &verdict {
+        MeasuredResult::Verified { package, .. } if *package != Some(compiled) => {
+            let detail = "the package that was verified is not the one that was compiled";
+            MeasuredResult::Refused(Refusal::new("package", detail))
+        }
+        _ => verdict,
+    }
+}
+
 impl Optimizer {
     /// Checks, compiles, verifies and times the proposed plan; the archive gets the
-    /// result. A plan that the archive knows is verified with the quick cases, any other
-    /// with all of them. A refused plan is not accepted; the audit then says why.
+    /// result. A plan that passed every case before, as the archive says, is verified with
+    /// the quick ones, any other with all of them. A refused plan is not accepted; the audit then says why.
     ///
     /// ```no_run
     /// use kforge_tools::{compile::Source, optimize::{Optimizer, Proposer, Settings}};
@@ -184,7 +196,7 @@ impl Optimizer {
             }
             let kept = memory
                 .as_mut()
-                .map(|memory| self.keep(memory, &proposal, &audit, folder));
+                .map(|memory| self.keep(memory, &proposal, queued.cases, &audit, folder));
             if let Some(Err(error)) = kept {
                 warn(
                     format!("the attempt is not kept: {error}"),
@@ -213,10 +225,15 @@ impl Optimizer {
     ) -> Result<Vec<Queued>, DecideError> {
         let known = || {
             let best = memory.map_or(Ok(None), Memory::best)?;
-            Ok::<_, OptimizeError>(best.map(|plan| Queued {
-                cases: Level::Quick,
-                ..Queued::new(ARCHIVE, plan)
-            }))
+            let Some((memory, plan)) = memory.zip(best) else {
+                return Ok::<_, OptimizeError>(None);
+            };
+            let mut queued = Queued::new(ARCHIVE, plan);
+            // What a search verified was not tried with every case.
+            if memory.passed_every_case(&queued.plan)? {
+                queued.cases = Level::Quick;
+            }
+            Ok(Some(queued))
         };
         let nothing = |proposer: &str, instead| DecideError::Nothing {
             proposer: proposer.to_owned(),
@@ -289,13 +306,14 @@ impl Optimizer {
             Ok(place) => {
                 let compiled = Package::load(place.join(PACKAGE))?;
                 watch(Stage::Compiled(&compiled));
-                package = Some(compiled);
+                let compiled = package.insert(compiled);
                 let full = *cases == Level::Full;
                 let candidate = Candidate {
                     folder: place,
                     full,
                 };
-                self.worker().measure(candidate, Ask::default()).result
+                let verdict = self.worker().measure(candidate, Ask::default()).result;
+                about(compiled.content_hash()?, verdict)
             }
             Err(refusal) => MeasuredResult::Refused(refusal),
         };
@@ -330,6 +348,7 @@ impl Optimizer {
         &self,
         memory: &mut Memory,
         proposal: &Proposal,
+        cases: Level,
         audit: &Audit,
         folder: &Path,
     ) -> Result<(), ArchiveError> {
@@ -358,6 +377,7 @@ impl Optimizer {
             attempt,
             parts: vec![part],
             range: None,
+            every_case: cases == Level::Full,
         };
         memory.record(&trial, self.settings.seed)
     }

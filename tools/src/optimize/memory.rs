@@ -68,6 +68,19 @@ impl Memory {
         Ok(best.map(|(_, plan)| plan))
     }
 
+    /// Whether a plan for one size passed every case here, so that fewer are enough to see
+    /// that it still does.
+    pub(super) fn passed_every_case(&self, plan: &Plan) -> Result<bool, ArchiveError> {
+        let [key] = &self.keys[..] else {
+            return Ok(false);
+        };
+        let entries = self.archive.attempts(key)?;
+        Ok(entries.iter().any(|entry| {
+            let same = entry.attempt.plan.id() == plan.id();
+            same && entry.evidence.every_case && entry.attempt.ms().is_some()
+        }))
+    }
+
     fn at(&self, key: &Key) -> Result<Vec<Attempt>, ArchiveError> {
         let entries = self.archive.attempts(key)?.into_iter();
         Ok(entries.map(|entry| entry.attempt).collect())
@@ -103,6 +116,7 @@ impl Memory {
                 created,
                 seed,
                 spread: part.spread,
+                every_case: trial.every_case,
                 shaders: part.shaders.clone(),
             })?;
         }

@@ -96,7 +96,8 @@ impl Optimizer {
             baseline,
             best,
             sizes: accepted,
-        } = self.accept(&attempts, &defaults, watch)?;
+            ..
+        } = self.accept(&attempts, &defaults, &mut memory, watch)?;
         if !accepted.is_empty() {
             sizes.insert(best.id.clone(), accepted);
         }

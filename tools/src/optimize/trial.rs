@@ -42,6 +42,8 @@ pub(super) struct Trial {
     pub parts: Vec<Part>,
     /// Shortest and longest run, where there is one size.
     pub range: Option<Spread>,
+    /// Whether it was verified with every case at every shape.
+    pub every_case: bool,
 }
 
 impl Trial {
@@ -147,6 +149,7 @@ impl<'o> Bench<'o> {
             attempt: attempt(&plans[0], together(&attempts)),
             parts,
             range,
+            every_case: false,
         }
     }
 }

@@ -25,6 +25,7 @@ pub use probe::{Kernel, Probe};
 use probe::{Outcome, Refusal};
 
 use crate::compile::{Source, SourceError};
+use kforge_runtime::whole_file::write_whole;
 
 /// Why nothing was reduced.
 #[derive(Debug, thiserror::Error)]
@@ -339,7 +340,7 @@ impl Reduced {
         let mut written = Vec::new();
         for (name, text) in files {
             let path = folder.join(name);
-            fs::write(&path, text).map_err(failed(&path))?;
+            write_whole(&path, |file| file.write_all(text.as_bytes())).map_err(failed(&path))?;
             written.push(path);
         }
         Ok(written)

@@ -2,11 +2,10 @@
 
 use std::{
     fs,
-    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use kforge_runtime::{HostTensor, Package};
+use kforge_runtime::{HostTensor, Package, whole_file::write_whole};
 use tempfile::NamedTempFile;
 
 use super::Failure;
@@ -30,15 +29,6 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A file that is there only under its final name, and may be read by whom the
-/// user lets read new files.
-fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
-}
-
 /// Writes `result.N.npy` for every result to a prepared folder and returns the paths.
 pub(super) fn write(folder: &Path, results: &[HostTensor]) -> Result<Vec<PathBuf>, Failure> {
     let failed = |path: &Path| {
@@ -48,13 +38,8 @@ pub(super) fn write(folder: &Path, results: &[HostTensor]) -> Result<Vec<PathBuf
     let mut paths = Vec::new();
     for (index, tensor) in results.iter().enumerate() {
         let path = folder.join(format!("result.{index}.npy"));
-        // An interrupted run leaves the old file or none, never half of one.
-        let mut file = new_file(folder).map_err(failed(folder))?;
-        file.write_all(&tensor.to_npy_bytes())
-            .map_err(failed(&path))?;
-        file.as_file().sync_all().map_err(failed(&path))?;
-        file.persist(&path)
-            .map_err(|error| failed(&path)(error.error))?;
+        let bytes = tensor.to_npy_bytes();
+        write_whole(&path, |file| file.write_all(&bytes)).map_err(failed(&path))?;
         paths.push(path);
     }
     Ok(paths)

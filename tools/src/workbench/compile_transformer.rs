@@ -28,8 +28,9 @@ use crate::{
 ///
 /// A plan is proposed, checked, compiled, verified with every kind of values and shapes,
 /// and timed. Where the archive holds a verified plan for exactly this problem and
-/// device, that one is taken and verified again with fewer cases. The audit says what
-/// was proposed, checked, refused and accepted. Exit code 2: every plan was refused.
+/// device, that one is taken and verified again, with fewer cases if it passed every case.
+/// The audit says what was proposed, checked, refused and accepted. Exit code 2: every plan
+/// was refused.
 ///
 /// Examples:
 ///   kforge compile-transformer --seq 64 --d-model 128 --target gpu

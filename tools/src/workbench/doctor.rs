@@ -128,7 +128,7 @@ fn runner() -> Finding {
     let what = "kforge-run";
     let path = Worker::beside();
     let own = env!("CARGO_PKG_VERSION");
-    let mend = "put the kforge-run of this build beside kforge, or on PATH";
+    let mend = "put the kforge-run of this build beside kforge";
     match first_line(&mut Command::new(&path)) {
         Ok(line) if line == format!("kforge-run {own}") => {
             ok(what, format!("{own} in '{}'", path.display()))

@@ -83,8 +83,12 @@ fn read(path: &Path) -> Result<Run, Failure> {
         )));
     }
     let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    serde_json::from_str(&text)
-        .map_err(|error| refused(format!("is no run of 'kforge optimize --json': {error}")))
+    let run: Run = serde_json::from_str(&text)
+        .map_err(|error| refused(format!("is no run of 'kforge optimize --json': {error}")))?;
+    match run.impossible() {
+        None => Ok(run),
+        Some(why) => Err(refused(why)),
+    }
 }
 
 /// Writes the report, into a folder that is made if need be.

@@ -115,6 +115,8 @@ pub(super) fn import(
                 MeasuredResult::Refused(_) => 0,
             },
             spread: line.measured.result.time().map(|time| time.ms.range()),
+            // A line does not say which cases it was measured with.
+            every_case: false,
             shaders: place.map_or_else(Vec::new, |place| shaders(place)),
         };
         let known: HashSet<String> = archive

@@ -47,7 +47,9 @@ pub(super) fn best(entries: &[Entry]) -> String {
     let columns = [
         "WORKLOAD", "DEVICE", ">MS", ">SPEEDUP", "VERIFIED", "PLANNER", "WHEN", "ID",
     ];
+    // It may have come with an import, and a driver may have changed since.
     table(&columns, rows.collect())
+        + "what the archive says; a plan is verified again before it is used\n"
 }
 
 /// The latest attempts.
