@@ -1,18 +1,22 @@
 //! What planners and people ask for: the best, the nearest, the latest, one.
 
-use std::ops::ControlFlow::{Break, Continue};
+use std::{
+    collections::BTreeSet,
+    ops::ControlFlow::{Break, Continue},
+};
 
 use serde::Serialize;
 
 use super::{
     Archive, ArchiveError, Filter,
     judge::Damage,
-    key::{self, Key},
+    key::{self, Adapter, Key},
     record::{Entry, MAX_TEXT, Shader},
     schema::lossy,
     select::{Found, each},
     shaders,
 };
+use crate::attempt::Outcome;
 
 /// Passing attempts of a key, fastest first, without plans that the same key refused
 /// later: a plan that stopped passing is not the best one.
@@ -37,6 +41,9 @@ pub struct Shown {
     pub entry: Entry,
     /// Its kernels' texts; those that are missing or damaged are left out.
     pub shaders: Vec<Shader>,
+    /// Level 4, as the archive has it: devices of other vendors on which attempts at the same
+    /// problem, compiled to the very same kernels, hold level 3 as this one does.
+    pub level_4: Vec<Adapter>,
 }
 
 impl Archive {
@@ -187,9 +194,31 @@ impl Archive {
             (Some(Err((hash, damage))), true) => Err(damaged(hash, damage)),
             (Some(Ok(entry)), true) => Ok(Shown {
                 shaders: self.shaders(&entry)?,
+                level_4: self.level_4(&entry)?,
                 entry,
             }),
         }
+    }
+
+    fn level_4(&self, entry: &Entry) -> Result<Vec<Adapter>, ArchiveError> {
+        let mut found: Vec<Adapter> = Vec::new();
+        if !holds_level_3(entry) {
+            return Ok(found);
+        }
+        let tail = "WHERE k.signature = ?1 AND a.verified = 1 ORDER BY a.created, a.rowid";
+        let signature = entry.key.signature();
+        each(&self.connection, tail, [signature], |other| {
+            if let Ok(other) = other
+                && is_elsewhere(entry, &other)
+                && holds_level_3(&other)
+                && !found.contains(&other.key.adapter)
+            {
+                found.push(other.key.adapter);
+            }
+            Continue(())
+        })
+        .map_err(|error| self.failed(error))?;
+        Ok(found)
     }
 
     fn shaders(&self, entry: &Entry) -> Result<Vec<Shader>, ArchiveError> {
@@ -204,6 +233,32 @@ impl Archive {
         }
         Ok(found)
     }
+}
+
+fn holds_level_3(entry: &Entry) -> bool {
+    let levels = match &entry.attempt.outcome {
+        Outcome::Verified { levels, .. } => &levels[..],
+        Outcome::Refused { .. } => &[],
+    };
+    levels.iter().any(|level| level == "L3")
+}
+
+/// Whether another vendor's device ran the same kernels for the same problem, made, checked and
+/// translated by the same versions.
+fn is_elsewhere(entry: &Entry, other: &Entry) -> bool {
+    let kernels = |of: &Entry| -> BTreeSet<String> {
+        let shaders = of.evidence.shaders.iter();
+        shaders.map(|shader| shader.hash.clone()).collect()
+    };
+    let (key, others) = (&entry.key, &other.key);
+    let vendors = [&key.adapter.vendor, &others.adapter.vendor];
+    vendors.iter().all(|vendor| !vendor.is_empty())
+        && vendors[0] != vendors[1]
+        && key.adapter.driver != others.adapter.driver
+        && (&key.problem, &key.versions, &key.checks)
+            == (&others.problem, &others.versions, &others.checks)
+        && !entry.evidence.shaders.is_empty()
+        && kernels(entry) == kernels(other)
 }
 
 fn damaged(hash: String, damage: Damage) -> ArchiveError {

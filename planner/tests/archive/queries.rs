@@ -1,6 +1,7 @@
 //! Storing and asking.
 
 use kforge_planner::{
+    Outcome,
     archive::{Archive, ArchiveError, Filter, Key, Record},
     problem::OpShape,
 };
@@ -211,4 +212,43 @@ fn the_same_attempt_twice_is_one_and_its_shader_is_kept_once() {
         raw.query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     assert_eq!((count("shaders"), count("keys")), (1, 1));
+}
+
+#[test]
+fn the_same_kernels_on_two_vendors_devices_hold_level_4() {
+    let (_folder, path) = place();
+    let mut archive = open(&path);
+    let on = |vendor: &str, driver: &str, level_3: bool, group_m: i64| {
+        let mut record = record_of(64, group_m, 1, verified(1.0));
+        record.key.adapter.name = format!("of {vendor}");
+        record.key.adapter.vendor = vendor.into();
+        record.key.adapter.driver = driver.into();
+        record.attempt.id = format!("{vendor}-{driver}-{level_3}-{group_m}");
+        if let Outcome::Verified { levels, .. } = &mut record.attempt.outcome {
+            levels.retain(|level| level != "L3");
+            levels.extend(level_3.then(|| "L3".to_owned()));
+        }
+        record
+    };
+    let records = [
+        on("0x10005", "lavapipe", true, 1),
+        // The same vendor, level 2 alone, other kernels.
+        on("0x10005", "another", true, 1),
+        on("0x1002", "radv", false, 1),
+        on("0x8086", "anv", true, 2),
+    ];
+    archive.record_all(&records).unwrap();
+    let of = |archive: &Archive, id: &str| -> Vec<String> {
+        let adapters = archive.show(id).unwrap().level_4;
+        adapters.into_iter().map(|adapter| adapter.name).collect()
+    };
+    assert!(of(&archive, "0x10005-lavapipe-true-1").is_empty());
+    archive.record_all(&[on("0x10de", "NVIDIA", true, 1)]).unwrap();
+    assert_eq!(of(&archive, "0x10005-lavapipe-true-1"), ["of 0x10de"]);
+    assert_eq!(
+        of(&archive, "0x10de-NVIDIA-true-1"),
+        ["of 0x10005", "of 0x10005"]
+    );
+    assert!(of(&archive, "0x1002-radv-false-1").is_empty());
+    assert!(of(&archive, "0x8086-anv-true-2").is_empty());
 }

@@ -129,7 +129,7 @@ pub(super) fn shown(shown: &Shown) -> String {
         ),
         Outcome::Refused { reason, detail } => format!("refused ({reason}): {}", plain(detail)),
     };
-    let rows = [
+    let mut rows = vec![
         ("attempt".into(), attempt.id.clone()),
         ("row".into(), hash.clone()),
         ("workload".into(), plain(&key.problem.workload)),
@@ -154,6 +154,13 @@ pub(super) fn shown(shown: &Shown) -> String {
         ("planner".into(), plain(&attempt.plan.provenance.planner)),
         ("pipeline".into(), plain(&attempt.plan.text())),
     ];
+    rows.extend(shown.level_4.iter().map(|elsewhere| {
+        let device = format!(
+            "the same kernels hold level 3 on {} ({} {}) as well, says the archive",
+            elsewhere.name, elsewhere.driver, elsewhere.driver_info
+        );
+        ("level 4".into(), plain(&device))
+    }));
     let mut text = list(&rows);
     for shader in &shown.shaders {
         let lines: Vec<String> = shader.wgsl.lines().map(plain).collect();
