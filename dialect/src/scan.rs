@@ -5,8 +5,9 @@
 //! over the size limit, brackets nested deeper than the limit outside strings and
 //! comments (an alias counts with the depth of its definition), as many minus
 //! signs in a row, a shape of more than the limit of elements, and a list of a linalg
-//! op that is none ([`list`]). Bytecode is only bounded in size. An alias used before its definition, as locations may
-//! be, counts as flat, and how far aliases expand in print is not bounded.
+//! op that is none. Bytecode is only bounded in size. An alias used before its
+//! definition, as locations may be, counts as flat, and how far aliases expand in
+//! print is not bounded.
 
 mod list;
 

@@ -142,6 +142,13 @@ pub fn generate(program: &Program, values: Values, seed: u64) -> Result<Vec<Arra
     let contraction = role::largest_contraction(program);
     let cap = role::amplitude(program);
     let chained = role::contractions(program) > 1;
+    // Families must not share numbers, else Large30 were Normal again, scaled.
+    let family = (values as u64) << 32;
+    let values = match values {
+        // Where so much would overflow there is no clamp to be seen.
+        Values::Beyond1e4 if cap < 2e4 || role::computes_scores(program) => Values::Normal,
+        values => values,
+    };
     let roles = role::roles(program);
     let arrays = program
         .inputs
@@ -149,8 +156,7 @@ pub fn generate(program: &Program, values: Values, seed: u64) -> Result<Vec<Arra
         .zip(roles)
         .enumerate()
         .map(|(index, (input, role))| {
-            // Families must not share numbers, else Large30 were Normal again, scaled.
-            let stream = (values as u64) << 32 | index as u64;
+            let stream = family | index as u64;
             let family = Family {
                 values,
                 ty: &input.ty,
@@ -204,20 +210,18 @@ impl Family<'_> {
                 theta.powf(-((i % half) as f64) / half as f64)
             }
             Role::Gamma if self.values == Values::SmallIntegers => 1.0 + (i % 2) as f64,
-            Role::Gamma if self.values == Values::Beyond1e4 && self.cap >= 2e4 => self.plain(i, 0),
+            Role::Gamma if self.values == Values::Beyond1e4 => self.plain(i, 0),
             Role::Gamma => 1.0 + 0.125 * self.normal(i),
             Role::Plain { .. } if self.ty.dtype == DType::Bool => (self.bits(i) & 1) as f64,
             Role::Plain { .. } if self.ty.dtype.is_integer() => (self.bits(i) % 8) as f64,
-            Role::Query { scale } if self.values == Values::Beyond1e4 && self.cap >= 2e4 => {
+            Role::Query { scale } if self.values == Values::Beyond1e4 => {
                 let axis = self.ty.shape.len() - 1;
                 let (row, at) = self.row(i, axis);
                 let n = self.ty.shape[axis];
                 let size = (2e4 / (KEY * scale)).min(self.cap);
                 f64::from(row % n == at) * self.sign(i) * size
             }
-            Role::Key if self.values == Values::Beyond1e4 && self.cap >= 2e4 => {
-                self.sign(i) * self.share(i) * KEY
-            }
+            Role::Key if self.values == Values::Beyond1e4 => self.sign(i) * self.share(i) * KEY,
             Role::Query { .. } | Role::Key => self.plain(i, self.ty.shape.len() - 1),
             Role::Plain { axis } => self.plain(i, axis),
         }
@@ -250,8 +254,6 @@ impl Family<'_> {
             Values::Large30 => 30f64.min(self.cap) * self.normal(i),
             Values::Tiny1e4 => (if half { 1e-2 } else { 1e-4 }) * self.normal(i),
             Values::Offset100 => 100f64.min(self.cap) + self.normal(i),
-            // Where so much would overflow there is no clamp to be seen.
-            Values::Beyond1e4 if self.cap < 2e4 => self.normal(i),
             Values::Beyond1e4 if self.is_peak(i, axis) => 1e5f64.min(self.cap),
             Values::Beyond1e4 => sign * self.share(i) * 1e5f64.min(self.cap),
             Values::NearMinus1e4 => -(1e4f64.min(self.cap)) + self.normal(i),

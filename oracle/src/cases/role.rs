@@ -163,6 +163,15 @@ pub(crate) fn contractions(program: &Program) -> usize {
     program.nodes.iter().map(|n| count(&n.op)).sum()
 }
 
+/// Whether a softmax is of something computed, as in attention that no pass has fused yet.
+/// Scores there may have a mask added, by convention of -1e9, which must be beyond them all.
+pub(crate) fn computes_scores(program: &Program) -> bool {
+    let origin = origins(program);
+    let computed = |x: &ValueId| origin[x.0 as usize].is_none();
+    let mut nodes = program.nodes.iter();
+    nodes.any(|node| matches!(&node.op, Op::Softmax { x, .. } if computed(x)))
+}
+
 /// The magnitude A that all inputs may have without overflow anywhere in the program.
 ///
 /// Each value is bounded by c·A^g: a product of two such adds the exponents g, a sum of K

@@ -243,7 +243,9 @@ fn the_same_kernels_on_two_vendors_devices_hold_level_4() {
         adapters.into_iter().map(|adapter| adapter.name).collect()
     };
     assert!(of(&archive, "0x10005-lavapipe-true-1").is_empty());
-    archive.record_all(&[on("0x10de", "NVIDIA", true, 1)]).unwrap();
+    archive
+        .record_all(&[on("0x10de", "NVIDIA", true, 1)])
+        .unwrap();
     assert_eq!(of(&archive, "0x10005-lavapipe-true-1"), ["of 0x10de"]);
     assert_eq!(
         of(&archive, "0x10de-NVIDIA-true-1"),
