@@ -108,10 +108,14 @@ fn hang_candidate(run: &mut Run) -> Result<Happened, Broken> {
     for line in ended.out.lines() {
         let refused = line.contains("\"refused\"");
         let is_bad = line.contains(&format!("\"candidate\":\"{name}\""));
-        demand(refused == is_bad, Flaw::FalseVerdict, || line.to_owned())?;
+        // A driver that ends loops by itself, as lavapipe does after 65,535 turns, leaves a
+        // slow kernel whose outputs are right.
+        let ends = !line.contains("\"loop_trip_limit\":0,");
+        let right = refused == is_bad || (is_bad && ends);
+        demand(right, Flaw::FalseVerdict, || line.to_owned())?;
     }
     within(&ended, 3.0 + 2.0 + 3.0)?;
-    happened("that candidate is refused, the others are verified")
+    happened("that candidate is refused, or the driver ended its loop; the others are verified")
 }
 
 /// Processes whose command line holds the run's folder, or that were started by `parent`.
