@@ -128,11 +128,8 @@ impl<'d> Bench<'d> {
         }
         let verdict = verify(&subject, self.device, &self.exec, &self.options);
         let stages = stage_errors(&verdict);
-        if let Some(failure) = verdict.failures.first() {
-            let fate = Fate::Refused(Kill::of(failure));
-            return (judged(fate, stages, start), Some(failure.clone()));
-        }
-        let (fate, failure) = self.survivor(instance, &subject);
+        let (fate, failure) =
+            refused(&verdict).unwrap_or_else(|| self.survivor(instance, &subject));
         (judged(fate, stages, start), failure)
     }
 
@@ -214,8 +211,8 @@ impl<'d> Bench<'d> {
             return (Fate::Refused(Kill::of(&failure)), Some(failure));
         }
         let verdict = self.as_shipped(mutant);
-        if let Some(failure) = verdict.failures.first() {
-            return (Fate::Refused(Kill::of(failure)), Some(failure.clone()));
+        if let Some(refused) = refused(&verdict) {
+            return refused;
         }
         if instance.place == Place::Kernel
             && let Some(argument) = self.never_differs(instance)
@@ -294,8 +291,8 @@ impl<'d> Bench<'d> {
     /// What becomes of a package of the same function that quick cases accept.
     pub fn judge_survivor(&self, mutant: &Subject, kind: &str) -> (Fate, Option<Failure>) {
         let verdict = self.as_shipped(mutant);
-        if let Some(failure) = verdict.failures.first() {
-            return (Fate::Refused(Kill::of(failure)), Some(failure.clone()));
+        if let Some(refused) = refused(&verdict) {
+            return refused;
         }
         let orders_memory = kind.starts_with("barrier_");
         (self.observed(mutant, orders_memory, &verdict), None)
@@ -370,6 +367,12 @@ impl<'d> Bench<'d> {
 
 fn unseal(package: &mut Package) {
     package.manifest.hashes.clear();
+}
+
+/// What a verdict's first failure makes of a mutant; `None` where it passed.
+fn refused(verdict: &Verdict) -> Option<(Fate, Option<Failure>)> {
+    let failure = verdict.failures.first()?;
+    Some((Fate::Refused(Kill::of(failure)), Some(failure.clone())))
 }
 
 fn judged(fate: Fate, stages: BTreeMap<String, f64>, start: Instant) -> Judged {
