@@ -115,6 +115,19 @@ impl<'d> Bench<'d> {
         (judged(fate, stages, start), failure)
     }
 
+    /// What the gate says of the package as of one that ships.
+    pub fn judge_shipped(&self) -> (Judged, Option<Failure>) {
+        let start = Instant::now();
+        let (quick, failure) = self.judge_unchanged();
+        if failure.is_some() {
+            return (quick, failure);
+        }
+        let verdict = self.as_shipped(&self.subject);
+        let stages = stage_errors(&verdict);
+        let (fate, failure) = refused(&verdict).unwrap_or((Fate::ACCEPTED, None));
+        (judged(fate, stages, start), failure)
+    }
+
     /// Makes a mutant and asks the gate. The failure is what a corpus keeps.
     pub fn judge(&self, instance: &Instance) -> (Judged, Option<Failure>) {
         let start = Instant::now();

@@ -117,3 +117,20 @@ fn there_are_enough_kinds_and_each_has_one_name() {
     let mutants = kinds.iter().filter(|kind| kind.purpose == Purpose::Mutant);
     assert!(mutants.count() >= 120);
 }
+
+#[test]
+fn drawn_plans_are_accepted() {
+    let settings = Settings {
+        kinds: vec!["drawn_plan".into()],
+        ..settings(2)
+    };
+    let names = ["matmul_epilogue", "softmax", "rms_norm", "attention_masked"];
+    let report = report(&names, &settings);
+    assert_eq!(report.totals.controls_refused, 0, "{}", report.text());
+    assert_eq!(
+        report.totals.controls_passed,
+        2 * names.len(),
+        "{}",
+        report.text()
+    );
+}

@@ -1,4 +1,5 @@
-//! The knob values of [`crate::space`] that fit one op and the device.
+//! The knob values of [`crate::space`] that fit one op and the device, less those that a
+//! software device takes minutes to compile.
 //!
 //! Knobs are chosen one after the other, and a beginning that nothing can complete
 //! is left at once: of a matmul's 67 million combinations some 10^5 are looked at,
@@ -49,18 +50,24 @@ const ROWS: &[(&str, Open)] = &[
 /// Knobs that no relation is about: all their values fit if one does.
 const FREE: &[&str] = &["group-m", "split-k"];
 
+/// Multiply-adds in the body of a matmul's inner loop beyond which a software device is
+/// not asked: lavapipe's compiler takes 80 s and more for 4,096 of them (2026-11-28).
+const SOFTWARE_BODY: i64 = 2048;
+
 /// Attempts to draw a schedule before the legal ones are counted and one is numbered.
 pub const DRAWS: usize = 1 << 14;
 
 /// Knob values of one schedule, in the order of [`Schedules::knobs`].
 pub type Values = Vec<i64>;
 
-/// The legal schedules of an op on a device.
+/// The schedules of an op that a search tries on a device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedules {
     shape: OpShape,
     device: Device,
     axes: Vec<Axis>,
+    /// Most multiply-adds of a matmul's inner body.
+    body: i64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -87,10 +94,15 @@ impl Schedules {
             })
         };
         let axes = order.iter().filter_map(axis).collect();
+        let body = match device.is_software() {
+            true => SOFTWARE_BODY,
+            false => i64::MAX,
+        };
         Self {
             shape,
             device,
             axes,
+            body,
         }
     }
 
@@ -109,12 +121,14 @@ impl Schedules {
         self.axes.get(axis).map_or(&[], |axis| &axis.values)
     }
 
-    /// Those with a grid's values, and for a knob that it does not name the value of `usual`.
+    /// Those with a grid's values, however long they take to compile, and for a knob that
+    /// it does not name the value of `usual`.
     pub(super) fn narrowed(mut self, grid: &Grid, usual: &[i64]) -> Self {
         for (axis, usual) in self.axes.iter_mut().zip(usual) {
             let values = grid.values(axis.knob).map(<[i64]>::to_vec);
             axis.values = values.unwrap_or_else(|| vec![*usual]).into();
         }
+        self.body = i64::MAX;
         self
     }
 
@@ -136,11 +150,22 @@ impl Schedules {
 
     /// Whether a schedule fits, on the grid or off it.
     pub fn is_legal(&self, values: &[i64]) -> bool {
+        values.len() == self.axes.len() && self.fits(values)
+    }
+
+    /// Whether a search tries it: it fits, and a software device compiles it soon.
+    pub fn is_candidate(&self, values: &[i64]) -> bool {
         values.len() == self.axes.len() && self.can_begin(values)
     }
 
-    /// Whether some schedule that begins like this may fit; exact once all knobs are chosen.
+    /// Whether some schedule that begins like this may be a candidate; exact once all knobs are
+    /// chosen.
     fn can_begin(&self, chosen: &[i64]) -> bool {
+        self.body(chosen) <= self.body && self.fits(chosen)
+    }
+
+    /// Whether some schedule that begins like this may fit.
+    fn fits(&self, chosen: &[i64]) -> bool {
         let mut all = chosen.to_vec();
         for axis in &self.axes[chosen.len()..] {
             let value = match axis.open {
@@ -150,6 +175,18 @@ impl Schedules {
             all.push(value);
         }
         fits(self.shape, |knob| self.value(&all, knob), &self.device).is_ok()
+    }
+
+    /// Multiply-adds in a matmul's inner body, with open knobs at what gives the least.
+    fn body(&self, chosen: &[i64]) -> i64 {
+        let knob = |name| self.value(chosen, name).unwrap_or(1);
+        let steps = match self.value(chosen, "unroll") {
+            Some(0) => knob("tile-k"),
+            Some(steps) => steps,
+            None => knob("vector-width"),
+        };
+        let product = knob("thread-m").saturating_mul(knob("thread-n"));
+        product.saturating_mul(steps)
     }
 
     /// The first one.

@@ -34,7 +34,7 @@ pub(super) fn neighbours(space: &Space, point: &Point) -> Vec<Point> {
                 };
                 let mut next = values.clone();
                 next[axis] = value;
-                if op.is_legal(&next) {
+                if op.is_candidate(&next) {
                     let mut point = point.clone();
                     point.schedules[index] = Some(next);
                     found.push(point);
@@ -86,7 +86,7 @@ fn stepped(op: &Schedules, values: &Values, rng: &mut Rng) -> Option<Values> {
             next[axis] = value;
         }
     }
-    (next != *values && op.is_legal(&next)).then_some(next)
+    (next != *values && op.is_candidate(&next)).then_some(next)
 }
 
 /// Fusions of one parent; per op the schedule of either, or knobs of both.
@@ -112,7 +112,7 @@ fn mixed(op: &Schedules, a: &Values, b: &Values, rng: &mut Rng) -> Values {
             .map(|(a, b)| if rng.bool() { *a } else { *b })
             .collect()
     };
-    let legal = (0..TRIES).map(|_| mix()).find(|it| op.is_legal(it));
+    let legal = (0..TRIES).map(|_| mix()).find(|it| op.is_candidate(it));
     legal.unwrap_or_else(|| a.clone())
 }
 

@@ -16,104 +16,36 @@ use kforge_planner::{
     problem::{ExtractError, of_module},
 };
 use kforge_runtime::{
-    Device, DeviceChoice, DeviceDescription, DeviceError,
+    Device, DeviceChoice, DeviceDescription,
     device::{DeviceKind, Target},
 };
 use kforge_verify::{Case, Failure};
 
 use super::{
-    ir,
+    drawn, ir,
     job::{Answer, Ask, Job},
     plan,
     pool::Pool,
     record::Record,
     report::Report,
     sample::sample,
+    settings::{MutateError, Settings},
 };
 use crate::{
     compile::{Session, Source},
-    measure::{Refusal, Worker},
+    measure::Refusal,
     optimize::{Cases, candidate},
 };
 
-/// How mutants are chosen and judged.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// As `--device`.
-    pub device: String,
-    /// Places to put mistakes in; all if empty.
-    pub places: Vec<Place>,
-    /// Kinds of mistakes; all if empty.
-    pub kinds: Vec<String>,
-    /// Instances of each kind in each program, at most.
-    pub limit: usize,
-    /// Seed of the inputs and of what is drawn.
-    pub seed: u64,
-    /// When no further mutant begins.
-    pub most: Option<Duration>,
-    /// Deadline of one submission.
-    pub deadline: Duration,
-    /// Child processes at a time.
-    pub workers: usize,
-    /// The regression corpus; `None`: none is read or written.
-    pub corpus: Option<PathBuf>,
-    /// The kforge-run that judges.
-    pub runner: PathBuf,
-}
+/// Deadline of a submission that must be accepted: what is right may take its time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            device: "auto".into(),
-            places: Vec::new(),
-            kinds: Vec::new(),
-            limit: 4,
-            seed: 0,
-            most: None,
-            deadline: Duration::from_secs(3),
-            workers: std::thread::available_parallelism().map_or(1, |it| it.get().min(8)),
-            corpus: Some(corpus::DEFAULT.into()),
-            runner: Worker::beside(),
-        }
+/// A job about what must be accepted.
+pub(super) fn patient(job: Job) -> Job {
+    Job {
+        timeout_ms: u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX),
+        ..job
     }
-}
-
-/// Why no mutants were judged.
-#[derive(Debug, thiserror::Error)]
-pub enum MutateError {
-    /// There is no such device.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// A program does not compile: there is nothing right to make mistakes in.
-    #[error("'{program}' is refused ({}): {}", .refusal.reason, .refusal.detail)]
-    Program {
-        /// Which.
-        program: String,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// A child process did not answer as it must.
-    #[error("'{program}': {why}")]
-    Child {
-        /// About which program.
-        program: String,
-        /// What it said.
-        why: String,
-    },
-    /// Folders and files.
-    #[error("'{path}': {source}")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// A kind that there is not.
-    #[error("there is no kind '{name}'; kforge mutate-and-test --list shows all")]
-    Kind {
-        /// What was asked for.
-        name: String,
-    },
 }
 
 /// A run and what it has found so far.
@@ -124,7 +56,7 @@ pub(super) struct Campaign<'a> {
     pub(super) end: Option<Instant>,
     corpus: Corpus,
     new: Vec<Kept>,
-    records: Vec<Record>,
+    pub(super) records: Vec<Record>,
     /// Who watches.
     seen: &'a mut dyn FnMut(&Record),
 }
@@ -193,6 +125,7 @@ pub fn run(
 /// Every kind of every place.
 pub fn all_kinds() -> Vec<kforge_mutate::Kind> {
     let plans = plan::OPERATORS.iter().map(|it| it.kind);
+    let plans = plans.chain([drawn::KIND]);
     let all = plans.chain(ir::kinds()).chain(kforge_mutate::kinds());
     #[cfg(feature = "faults")]
     let all = all.chain(super::verifier::kinds());
@@ -230,6 +163,7 @@ impl Campaign<'_> {
         }
         let prepared = self.prepare(name, source)?;
         self.of_plan(&prepared);
+        self.of_drawn_plans(&prepared)?;
         self.of_ir(&prepared)?;
         self.of_package(&prepared)
     }
@@ -343,12 +277,12 @@ impl Campaign<'_> {
         }
     }
 
-    fn pool(&self) -> Pool {
+    fn pool(&self, deadline: Duration) -> Pool {
         Pool {
             runner: self.settings.runner.clone(),
             device: self.settings.device.clone(),
             workers: self.settings.workers,
-            deadline: self.settings.deadline,
+            deadline,
             exclusive: self.target() == Target::Gpu && self.device.kind != DeviceKind::Software,
         }
     }
@@ -356,15 +290,8 @@ impl Campaign<'_> {
     /// Asks one thing that must be answered.
     pub(super) fn one(&self, program: &str, job: Job) -> Result<Answer, MutateError> {
         let mut found = None;
-        // What is right may take its time.
-        let pool = Pool {
-            deadline: Duration::from_secs(60),
-            ..self.pool()
-        };
-        let job = Job {
-            timeout_ms: 60_000,
-            ..job
-        };
+        let job = patient(job);
+        let pool = self.pool(PATIENCE);
         pool.ask_all(&[job], None, &mut |_, answer| found = Some(answer));
         found.ok_or_else(|| MutateError::Child {
             program: program.to_owned(),
@@ -382,7 +309,8 @@ impl Campaign<'_> {
         let mut failed = None;
         let mut answers: BTreeMap<usize, (Record, Option<Box<Failure>>)> = BTreeMap::new();
         let target = target_name(self.target()).to_owned();
-        let pool = self.pool();
+        let longest = jobs.iter().map(|job| job.timeout_ms).max();
+        let pool = self.pool(Duration::from_millis(longest.unwrap_or(0)));
         let seen = &mut *self.seen;
         pool.ask_all(&jobs, self.end, &mut |number, answer| match answer {
             Answer::Judged { judged, failure } => {

@@ -62,6 +62,10 @@ fn answer<'d>(
             let (judged, failure) = bench.judge_unchanged();
             said(judged, failure)
         }
+        Ask::Shipped => {
+            let (judged, failure) = bench.judge_shipped();
+            said(judged, failure)
+        }
         Ask::Changed {
             folder,
             kind,

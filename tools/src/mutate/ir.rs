@@ -15,9 +15,10 @@ use kforge_runtime::Package;
 use kforge_verify::Subject;
 
 use super::{
-    campaign::{Campaign, MutateError, Prepared},
+    campaign::{Campaign, Prepared},
     job::Ask,
     sample::sample,
+    settings::MutateError,
 };
 use crate::{
     compile::{Compiled, Session, Source},

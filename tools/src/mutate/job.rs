@@ -32,6 +32,8 @@ pub(super) enum Ask {
     List,
     /// What the gate says of it as it is.
     Unchanged,
+    /// What the gate says of it as of what ships: with every case, and as exact algebra.
+    Shipped,
     /// What the gate says of another candidate, which a mistake of this kind was put into.
     Changed {
         /// Its folder.

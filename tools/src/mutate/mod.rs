@@ -7,6 +7,8 @@
 mod campaign;
 mod child;
 #[cfg(feature = "mlir")]
+mod drawn;
+#[cfg(feature = "mlir")]
 mod ir;
 mod job;
 #[cfg(feature = "mlir")]
@@ -21,11 +23,13 @@ mod record;
 mod report;
 #[cfg(feature = "mlir")]
 mod sample;
+#[cfg(feature = "mlir")]
+mod settings;
 #[cfg(all(feature = "mlir", feature = "faults"))]
 mod verifier;
 
 #[cfg(feature = "mlir")]
-pub use campaign::{MutateError, Settings, all_kinds, run};
+pub use campaign::{all_kinds, run};
 pub use child::work;
 #[cfg(feature = "mlir")]
 pub use program::{PROGRAMS, Program};
@@ -33,3 +37,5 @@ pub use program::{PROGRAMS, Program};
 pub use record::{Record, Totals};
 #[cfg(feature = "mlir")]
 pub use report::{Report, report_schema};
+#[cfg(feature = "mlir")]
+pub use settings::{MutateError, Settings};

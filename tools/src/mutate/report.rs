@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    campaign::Settings,
     record::{Record, Totals, matrix},
+    settings::Settings,
 };
 
 /// The version of the report's JSON.

@@ -3,8 +3,9 @@
 use kforge_mutate::{Kind, faults::SENTINELS};
 
 use super::{
-    campaign::{Campaign, MutateError},
+    campaign::Campaign,
     job::{Answer, Ask, Job},
+    settings::MutateError,
 };
 use kforge_mutate::{Instance, Place, Purpose};
 
