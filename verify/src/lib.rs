@@ -17,7 +17,8 @@
 //! with 1e30 behind the inputs, into prefilled outputs with guard zones; both must agree
 //! bit for bit, and the first inputs must lead to the same result at the end.
 //!
-//! Where all of this agrees, level 3 may follow: the same kernels and programs as exact
+//! Where all of this agrees and every launch is proved, the function is verified once more
+//! with shader checks off ([`Verdict::exec`]), and level 3 may follow: the same kernels and programs as exact
 //! algebra over finite fields, on the host ([`algebra`]).
 //!
 //! [`Timer`] gives times of runs whose outputs were compared, and no others.
@@ -53,6 +54,7 @@ mod subject;
 mod timer;
 mod variable;
 mod verdict;
+mod without_checks;
 
 pub use compose::{ComposeError, compose};
 pub use faults::{Fault, Faults};
@@ -92,6 +94,8 @@ pub struct Options {
     pub references: References,
     /// The one kind of values to try, by its name in verdicts.
     pub only: Option<String>,
+    /// Whether shader checks stay on where the static proof shows them needless.
+    pub keep_checks: bool,
     /// A fault of the gate, in mutation runs.
     pub faults: Faults,
 }
@@ -109,6 +113,7 @@ impl Default for Options {
             most_ms: None,
             references: References::default(),
             only: None,
+            keep_checks: false,
             faults: Faults::default(),
         }
     }
@@ -166,6 +171,9 @@ pub fn verify(
         }
     }
     verdict.close();
+    if verdict.passed {
+        without_checks::verify(&subject.function, device, exec, options, &mut verdict);
+    }
     if verdict.passed && (options.level >= 3 || options.cases == Level::Full) {
         exact::check(subject, options, &mut verdict);
     }

@@ -76,9 +76,10 @@ impl<'s> Timer<'s> {
             );
             return Err(place(Refusal::new(Reason::Execution, detail)));
         }
+        let exec = verdict.exec(&function.package, exec);
         Ok(Self {
             subject,
-            executable: executable(function, device, exec).map_err(place)?,
+            executable: executable(function, device, &exec).map_err(place)?,
             sets: sets(function, options).map_err(place)?,
             floors: Floors::of(subject),
             options: options.clone(),

@@ -38,6 +38,13 @@ pub struct Verdict {
     /// What was shown statically of every launch of the function.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<KernelProof>,
+    /// Whether the function passed once more with the shader checks off that the proofs
+    /// show needless, and runs so.
+    #[serde(default)]
+    pub without_checks: bool,
+    /// The package that may run so; known to the process alone that verified it.
+    #[serde(skip)]
+    pub(crate) unchecked: Option<[u8; 32]>,
     /// What exact algebra showed, where it was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<Exact>,
@@ -253,6 +260,8 @@ impl Verdict {
             failures: Vec::new(),
             own_shape_only: Vec::new(),
             proofs: Vec::new(),
+            without_checks: false,
+            unchecked: None,
             exact: None,
             not_exact: Vec::new(),
         }

@@ -65,6 +65,9 @@ pub(super) struct Arguments {
     /// Hold the results against the oracle, on the given inputs
     #[arg(long)]
     pub(super) check: bool,
+    /// Keep the shader checks where the static proof (L1) shows them needless
+    #[arg(long)]
+    pub(super) keep_shader_checks: bool,
     /// Load the machine code of a CPU package, which can do whatever you can
     #[arg(long)]
     pub(super) allow_native_code: bool,

@@ -119,6 +119,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         cases: arguments.cases(),
         level: arguments.level,
         seed: arguments.seed,
+        keep_checks: arguments.keep_shader_checks,
         ..Default::default()
     };
     let subject = loaded.subject(&entry, options.cases);
@@ -137,6 +138,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             Some((timer.map_err(verify::no_time)?, repeats))
         }
         _ => None,
+    };
+    let exec = match &verdict.verdict {
+        Some(passed) => passed.exec(package, &exec),
+        None => exec,
     };
     let mut executable = Executable::new(&device, package, &entry, &bound.sizes, &exec)?;
     let options = RunOptions {

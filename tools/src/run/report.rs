@@ -71,6 +71,8 @@ struct Verification<'r> {
     own_shape_only: &'r [OwnShapeOnly],
     /// What was shown statically of every launch.
     proofs: &'r [KernelProof],
+    /// Whether it passed without shader checks, too, and ran without them.
+    without_checks: bool,
     /// What the proof does not reach, in lines; `proofs` has it for machines.
     #[serde(skip)]
     l2_only: Vec<String>,
@@ -120,6 +122,7 @@ impl<'r> Report<'r> {
                 warnings: verdict.map_or(&[], |verdict| &verdict.warnings),
                 own_shape_only: verdict.map_or(&[], |verdict| &verdict.own_shape_only),
                 proofs: verdict.map_or(&[], |verdict| &verdict.proofs),
+                without_checks: verdict.is_some_and(|verdict| verdict.without_checks),
                 l2_only: verdict.map(Verdict::l2_only).unwrap_or_default(),
                 exact: verdict.and_then(|verdict| verdict.exact.as_ref()),
                 not_exact: verdict.map_or(&[], |verdict| &verdict.not_exact),
@@ -231,6 +234,9 @@ impl<'r> Report<'r> {
                 verification.worst_error_per_bound.unwrap_or(0.0)
             ),
         };
+        if verification.without_checks {
+            let _ = writeln!(text, "shader checks: off, as L1 shows them needless");
+        }
         if !verification.own_shape_only.is_empty() {
             let stages = verification.own_shape_only.iter();
             let stages: Vec<&str> = stages.map(|it| it.stage.as_str()).collect();

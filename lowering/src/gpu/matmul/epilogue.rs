@@ -4,7 +4,7 @@
 use kforge_dialect::Element;
 use melior::ir::{Type, Value};
 
-use super::MatmulKernel;
+use super::{MatmulKernel, tiles::Operand};
 use crate::{
     emit::{Emit, Emitted, Ix},
     gpu::{
@@ -21,6 +21,7 @@ impl MatmulKernel {
         emit: &Emit<'c, 'a>,
         result: Value<'c, 'a>,
         plane: &Ix<'c, 'a>,
+        a: &Operand,
         row: &Ix<'c, 'a>,
         col: &Ix<'c, 'a>,
         sums: &[Value<'c, 'a>],
@@ -31,8 +32,9 @@ impl MatmulKernel {
         let (width, out) = (s.vector_width, self.result_width());
         let f32 = Type::float32(emit.context);
         let (m, n) = (p.m as i64, p.n as i64);
+        let (rows, columns) = (self.rows(a), self.columns());
         for i in 0..s.thread_m {
-            let row = emit.shared(row + i)?;
+            let row = emit.shared(row + rows.step(i))?;
             let row_fits = emit.below(&row, tiles_m * s.tile_m, m)?;
             emit.when_some(row_fits, |emit| {
                 for j in (0..s.thread_n).step_by(out as usize) {
@@ -42,7 +44,7 @@ impl MatmulKernel {
                     } else {
                         emit.lane(sum, f32, width, j % width)?
                     };
-                    let at = emit.shared((col + j) / out)?;
+                    let at = emit.shared((col + columns.step(j)) / out)?;
                     let col_fits = emit.below(&at, tiles_n * s.tile_n / out, n / out)?;
                     emit.when_some(col_fits, |emit| {
                         let place = [plane.clone(), row.clone(), at.clone()];

@@ -1,7 +1,9 @@
 //! The matmul kernel, generated from the knobs of its schedule.
 //!
 //! One workgroup computes a tile of the result; each invocation keeps
-//! thread-m x thread-n accumulators in registers. Tiles of both operands pass
+//! thread-m x thread-n accumulators in registers, of rows and columns that alternate
+//! with those of its neighbours, so that what neighbours read and write at a time lies
+//! side by side and in different banks. Tiles of both operands pass
 //! through workgroup memory in their storage order, so that every access, global
 //! and shared, is a whole vector; `stages` of them are kept, loaded ahead of use.
 //! Edges are masked in every dimension, only where tiles do not divide the
@@ -214,8 +216,8 @@ impl MatmulKernel {
         let row = emit.shared(row_tile * s.tile_m)?;
         let col = emit.shared(col_tile * s.tile_n)?;
         let columns = s.tile_n / s.thread_n;
-        let thread_row = emit.shared(&body.invocation / columns * s.thread_m)?;
-        let thread_col = emit.shared(&body.invocation % columns * s.thread_n)?;
+        let thread_row = emit.shared(&body.invocation / columns * self.rows(a).run)?;
+        let thread_col = emit.shared(&body.invocation % columns * self.columns().run)?;
         let batch_a = emit.shared(self.batch_of(&batch, &self.batch_a))?;
         let batch_b = emit.shared(self.batch_of(&batch, &self.batch_b))?;
 
@@ -281,11 +283,11 @@ impl MatmulKernel {
         let col = emit.shared(col + thread_col)?;
         if s.split_k > 1 {
             let plane = emit.shared(part * p.batch as i64 + batch)?;
-            self.store(emit, body.arguments[2], &plane, &row, &col, &sums, None)
+            self.store(emit, body.arguments[2], &plane, a, &row, &col, &sums, None)
         } else {
             let result = body.arguments[body.arguments.len() - 1];
             let epilogue = &body.arguments[2..body.arguments.len() - 1];
-            self.store(emit, result, &batch, &row, &col, &sums, Some(epilogue))
+            self.store(emit, result, &batch, a, &row, &col, &sums, Some(epilogue))
         }
     }
 

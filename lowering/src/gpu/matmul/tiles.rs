@@ -30,6 +30,22 @@ impl Operand {
     }
 }
 
+/// How the rows or columns of a tile are dealt to the invocations along it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// How many one invocation gets at a time.
+    pub(super) run: i64,
+    /// Invocations along the tile.
+    across: i64,
+}
+
+impl Share {
+    /// From the first one of an invocation's share to number `index` of it.
+    pub(super) const fn step(self, index: i64) -> i64 {
+        index / self.run * self.run * self.across + index % self.run
+    }
+}
+
 /// A tile position: which rows and columns, and whether the contraction may end inside.
 pub(super) struct Tile<'c, 'a> {
     pub(super) batch: Ix<'c, 'a>,
@@ -38,6 +54,24 @@ pub(super) struct Tile<'c, 'a> {
 }
 
 impl MatmulKernel {
+    /// Rows of the result: single ones, or the vectors that `a` is read in.
+    pub(super) fn rows(&self, a: &Operand) -> Share {
+        let s = &self.schedule;
+        Share {
+            run: if a.k_inner { 1 } else { a.width },
+            across: s.tile_m / s.thread_m,
+        }
+    }
+
+    /// Columns of the result: the vectors of the accumulators.
+    pub(super) fn columns(&self) -> Share {
+        let s = &self.schedule;
+        Share {
+            run: s.vector_width,
+            across: s.tile_n / s.thread_n,
+        }
+    }
+
     /// How many vectors of a tile each invocation moves.
     fn moves(&self, operand: &Operand) -> i64 {
         let vectors = operand.tile_rows * operand.tile_cols / operand.width;
@@ -204,10 +238,11 @@ impl MatmulKernel {
                 let mut sums = sums.to_vec();
                 for k in (0..step).step_by(s.vector_width as usize) {
                     let k = &turn * step + k;
-                    let left =
-                        self.fragment(emit, body.workgroup[0], a, slot, row, &k, s.thread_m)?;
+                    let rows = (s.thread_m, self.rows(a));
+                    let left = self.fragment(emit, body.workgroup[0], a, slot, row, &k, rows)?;
+                    let columns = (s.thread_n, self.columns());
                     let right =
-                        self.fragment(emit, body.workgroup[1], b, slot, col, &k, s.thread_n)?;
+                        self.fragment(emit, body.workgroup[1], b, slot, col, &k, columns)?;
                     for (left, right) in left.iter().zip(&right) {
                         self.rank_one(emit, left, right, &mut sums)?;
                     }
@@ -227,7 +262,7 @@ impl MatmulKernel {
         slot: &Ix<'c, 'a>,
         first: &Ix<'c, 'a>,
         k: &Ix<'c, 'a>,
-        count: i64,
+        (count, share): (i64, Share),
     ) -> Emitted<Vec<Vec<Value<'c, 'a>>>> {
         let element = self.problem.element.to_mlir(emit.context);
         let f32 = Type::float32(emit.context);
@@ -243,7 +278,7 @@ impl MatmulKernel {
         if operand.k_inner {
             for index in 0..count {
                 for start in (0..steps).step_by(width as usize) {
-                    let lanes = read(first + index, k + start)?;
+                    let lanes = read(first + share.step(index), k + start)?;
                     for (lane, value) in lanes.into_iter().enumerate() {
                         fragment[start as usize + lane].push(value);
                     }
@@ -252,7 +287,7 @@ impl MatmulKernel {
         } else {
             for step in 0..steps {
                 for start in (0..count).step_by(width as usize) {
-                    fragment[step as usize].extend(read(k + step, first + start)?);
+                    fragment[step as usize].extend(read(k + step, first + share.step(start))?);
                 }
             }
         }
