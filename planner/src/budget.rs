@@ -45,6 +45,8 @@ pub struct Progress {
     pub since_best: u64,
     /// The least time that arithmetic and memory allow, in milliseconds, if known.
     pub roofline_ms: Option<f64>,
+    /// The next request takes more tokens than are left.
+    pub out_of_tokens: bool,
     /// The planner has no further plan.
     pub no_more_plans: bool,
 }
@@ -84,11 +86,13 @@ pub enum Ended {
         /// The limit.
         limit: f64,
     },
-    /// The tokens are used up.
+    /// The tokens are used up, or fewer are left than the next request may take.
     LlmTokens {
         /// The limit.
         limit: u64,
     },
+    /// The user stopped it.
+    Interrupted,
 }
 
 /// A rule that no run can follow.
@@ -150,6 +154,9 @@ impl Budget {
         }
         if let Some((reached, wanted)) = reached(progress.roofline_share(), self.roofline_share) {
             return Some(Ended::RooflineShare { reached, wanted });
+        }
+        if let Some(limit) = self.llm_tokens.filter(|_| progress.out_of_tokens) {
+            return Some(Ended::LlmTokens { limit });
         }
         if progress.no_more_plans {
             return Some(Ended::NoMorePlans);
@@ -219,6 +226,7 @@ impl fmt::Display for Ended {
                 write!(f, "all {limit} candidates tried (max-iterations)")
             }
             Ended::MaxSeconds { limit } => write!(f, "{limit} s are over (max-seconds)"),
+            Ended::Interrupted => write!(f, "stopped by the user (Ctrl-C)"),
             Ended::LlmTokens { limit } => write!(f, "{limit} tokens are used up (llm-tokens)"),
         }
     }

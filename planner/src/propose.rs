@@ -42,12 +42,18 @@ pub enum ProposeError {
         message: String,
     },
     /// Its share of the budget is used up.
-    #[error("planner '{planner}' has used its {what} budget of {limit}")]
+    #[error(
+        "planner '{planner}': the next request takes up to {needed} {what}, {left} of {limit} are left"
+    )]
     Exhausted {
         /// The planner.
         planner: String,
         /// What was used: tokens, calls.
         what: &'static str,
+        /// How much of it the next request may take.
+        needed: u64,
+        /// How much of it is left.
+        left: u64,
         /// How much of it there was.
         limit: u64,
     },

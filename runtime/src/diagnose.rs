@@ -219,6 +219,16 @@ impl fmt::Display for Diagnosis {
                 writeln!(f, "caches: {}", caches.join(", "))?;
             }
             Target::Gpu => {
+                let cores = match d.cores {
+                    0 => "not known".into(),
+                    cores => cores.to_string(),
+                };
+                writeln!(
+                    f,
+                    "vendor: {}, kind: {}, cores: {cores}",
+                    d.vendor,
+                    d.kind.as_str()
+                )?;
                 writeln!(
                     f,
                     "workgroup memory: {} bytes, invocations: {}, storage buffers: {}",

@@ -8,6 +8,7 @@ use super::record::Entry;
 use crate::{
     attempt::Outcome,
     plan::{Violation, check},
+    problem::Problem,
 };
 
 /// The end of the year 9999, in seconds since 1970.
@@ -39,6 +40,13 @@ impl fmt::Display for Damage {
             Damage::ImpossiblePlan => "impossible-plan",
         })
     }
+}
+
+/// Below every device's time for the work of the ops that stay: a quarter of it, since masks
+/// may leave out half of an attention, at 10^16 operations per second (the fastest matrix
+/// units of 2025 have a half of that); and never below a nanosecond.
+fn least_ms(problem: &Problem) -> f64 {
+    (problem.flops() / 4.0 / 1e16 * 1e3).max(1e-6)
 }
 
 /// Refuses what no run can have found.
@@ -74,7 +82,11 @@ pub(super) fn judge(entry: &Entry) -> Result<(), (Damage, String)> {
             // What was refused may break every rule: that can be why.
             Ok(())
         }
-        Outcome::Verified { .. } => {
+        Outcome::Verified { ms, .. } => {
+            let least = least_ms(&key.problem);
+            if *ms < least {
+                return impossible(format!("{ms:e} ms, no device takes less than {least:e} ms"));
+            }
             if let Some(spread) = evidence.spread
                 && !(spread.is_finite() && spread >= 0.0)
             {

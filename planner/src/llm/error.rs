@@ -82,10 +82,16 @@ pub enum LlmError {
         reason: String,
     },
     /// The run's budget is used up.
-    #[error("the run's {what} for a language model are used up: the limit is {limit}")]
+    #[error(
+        "the next request takes up to {needed} {what} of a language model, {left} of {limit} are left"
+    )]
     Exhausted {
         /// Tokens or calls.
         what: &'static str,
+        /// How many the next request may take.
+        needed: u64,
+        /// How many are left.
+        left: u64,
         /// How many there were.
         limit: u64,
     },

@@ -346,9 +346,16 @@ impl Propose for LlmPlanner {
             return Ok(plans);
         }
         Err(match warning {
-            LlmError::Exhausted { what, limit } => ProposeError::Exhausted {
+            LlmError::Exhausted {
+                what,
+                needed,
+                left,
+                limit,
+            } => ProposeError::Exhausted {
                 planner: planner(),
                 what,
+                needed,
+                left,
                 limit,
             },
             error => ProposeError::Unavailable {

@@ -22,12 +22,20 @@ impl Spending {
     /// Takes one call, if the run still has one and the tokens it may need.
     pub(super) fn call(&mut self, request: &str) -> Result<(), LlmError> {
         let needed = tokens(request) + self.limits.reply_tokens;
-        let exhausted = |what, limit| Err(LlmError::Exhausted { what, limit });
-        if self.calls >= self.limits.calls {
-            return exhausted("calls", self.limits.calls);
-        }
-        if self.tokens.saturating_add(needed) > self.limits.tokens {
-            return exhausted("tokens", self.limits.tokens);
+        let Limits { calls, tokens, .. } = self.limits;
+        for (what, needed, used, limit) in [
+            ("calls", 1, self.calls, calls),
+            ("tokens", needed, self.tokens, tokens),
+        ] {
+            let left = limit.saturating_sub(used);
+            if needed > left {
+                return Err(LlmError::Exhausted {
+                    what,
+                    needed,
+                    left,
+                    limit,
+                });
+            }
         }
         self.calls += 1;
         Ok(())

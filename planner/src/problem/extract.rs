@@ -12,7 +12,10 @@ use kforge_passes::select;
 use kforge_runtime::Dtype;
 use melior::{
     Context,
-    ir::{Module, OperationRef, operation::OperationLike},
+    ir::{
+        Module, OperationRef, attribute::TypeAttribute, operation::OperationLike,
+        r#type::FunctionType,
+    },
     pass::PassManager,
     utility::parse_pass_pipeline,
 };
@@ -253,7 +256,7 @@ fn dtype(element: Element) -> Option<Dtype> {
     }
 }
 
-/// One op names itself; several are named by their function.
+/// One op names itself; several are named by their function and its first tensor's sizes.
 fn workload(module: OperationRef, ops: &[PlannedOp]) -> String {
     let kept: Vec<&PlannedOp> = ops.iter().filter(|op| op.gone_after.is_none()).collect();
     if let [op] = kept[..] {
@@ -264,5 +267,19 @@ fn workload(module: OperationRef, ops: &[PlannedOp]) -> String {
         .iter()
         .filter_map(|op| op.attribute("sym_name").ok().and_then(attributes::text))
         .collect();
-    format!("{} ({} ops)", names.join("+"), kept.len())
+    let sizes = functions.iter().find_map(|op| first_sizes(*op));
+    let sizes = sizes.map_or_else(String::new, |sizes| {
+        let sizes: Vec<String> = sizes.iter().map(u64::to_string).collect();
+        format!(" {}", sizes.join("x"))
+    });
+    format!("{}{sizes} ({} ops)", names.join("+"), kept.len())
+}
+
+/// The sizes of a function's first argument that is a tensor of rank 1 or more.
+fn first_sizes(function: OperationRef) -> Option<Vec<u64>> {
+    let ty = function.attribute("function_type").ok()?;
+    let ty = FunctionType::try_from(TypeAttribute::try_from(ty).ok()?.value()).ok()?;
+    let inputs = (0..ty.input_count()).filter_map(|index| ty.input(index).ok());
+    let sizes = inputs.filter_map(|ty| TensorType::of(ty)?.sizes());
+    sizes.into_iter().find(|sizes| !sizes.is_empty())
 }

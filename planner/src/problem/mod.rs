@@ -256,6 +256,12 @@ impl Problem {
         self.ops.iter().find(|op| op.name == name)
     }
 
+    /// What is optimised, in a word: the kind of the only op that stays, or the function.
+    pub fn kernel(&self) -> &str {
+        let first = self.workload.split(' ').next();
+        first.unwrap_or(&self.workload)
+    }
+
     /// Arithmetic of all ops that the plan can leave in the module.
     pub fn flops(&self) -> f64 {
         let kept = self.ops.iter().filter(|op| op.gone_after.is_none());

@@ -32,16 +32,19 @@ pub struct Compared {
     pub refused: usize,
     /// The least milliseconds.
     pub best_ms: Option<f64>,
-    /// The greatest speedup over the run's own baseline.
+    /// The greatest speedup over the run's own baseline, of single measurements.
     pub speedup: Option<f64>,
     /// Plans until 95 % of the greatest speedup of all runs.
     pub plans_to_95: Option<usize>,
+    /// The speedup that was accepted after all plans of the run, measured in turns with the
+    /// baseline and with every case.
+    pub accepted: Option<f64>,
 }
 
 /// Why runs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the runs are of other {what}: '{first}' and '{other}'; only one problem on one device can be compared"
+    "the runs are of other {what}: '{first}' and '{other}'; only one problem on one device, over one baseline, can be compared"
 )]
 pub struct CompareError {
     /// What differs.
@@ -54,17 +57,18 @@ pub struct CompareError {
 
 impl Compared {
     /// What the columns of a table are called.
-    pub(super) const HEAD: [&str; 6] = [
+    pub(super) const HEAD: [&str; 7] = [
         "planner",
         "learnt from",
         "refused",
         "best ms",
         "speedup",
         "plans to 95 %",
+        "accepted",
     ];
 
     /// Its row of such a table, as plain text.
-    pub(super) fn cells(&self) -> [String; 6] {
+    pub(super) fn cells(&self) -> [String; 7] {
         [
             self.planner.clone(),
             self.prior.to_string(),
@@ -73,6 +77,7 @@ impl Compared {
             factor(self.speedup),
             self.plans_to_95
                 .map_or_else(|| "-".to_owned(), |it| it.to_string()),
+            factor(self.accepted),
         ]
     }
 }
@@ -102,6 +107,14 @@ pub fn compare(runs: &[Run]) -> Result<Option<Comparison>, CompareError> {
             let [a, b] = [&first.device.name, &other.device.name];
             return Err(differs("devices", a, b));
         }
+        let [a, b] = [first, other].map(|run| run.peer.as_deref().unwrap_or("default knobs"));
+        if a != b {
+            return Err(differs("baselines", a, b));
+        }
+        let [a, b] = [first, other].map(sizes);
+        if a != b {
+            return Err(differs("sizes", &a, &b));
+        }
     }
     let budget = runs.iter().map(|run| run.attempts.len()).min().unwrap_or(0);
     let most = runs
@@ -109,7 +122,7 @@ pub fn compare(runs: &[Run]) -> Result<Option<Comparison>, CompareError> {
         .filter_map(|run| speedups(run, budget).map(|(_, it)| it).reduce(f64::max))
         .fold(0.0, f64::max);
     let mut rows: Vec<Compared> = runs.iter().map(|run| compared(run, budget, most)).collect();
-    let speedup = |it: &Compared| it.speedup.unwrap_or(0.0);
+    let speedup = |it: &Compared| it.accepted.or(it.speedup).unwrap_or(0.0);
     rows.sort_by(|a, b| speedup(b).total_cmp(&speedup(a)));
     Ok(Some(Comparison { budget, runs: rows }))
 }
@@ -126,6 +139,22 @@ fn compared(run: &Run, budget: usize, most: f64) -> Compared {
         plans_to_95: speedups(run, budget)
             .find(|(_, speedup)| *speedup >= FOUND * most)
             .map(|(index, _)| index + 1),
+        accepted: run.best.as_ref().and_then(|best| match best.outcome {
+            Outcome::Verified { speedup, .. } => Some(speedup),
+            Outcome::Refused { .. } => None,
+        }),
+    }
+}
+
+/// The sizes that a run was for, in one line.
+fn sizes(run: &Run) -> String {
+    let several = run.sizes.values().next().map_or(&[][..], Vec::as_slice);
+    match several {
+        [] => run.problem.workload.clone(),
+        sizes => {
+            let names: Vec<&str> = sizes.iter().map(|it| it.workload.as_str()).collect();
+            names.join(", ")
+        }
     }
 }
 

@@ -211,8 +211,9 @@ fn comparison(report: &Report) -> String {
     };
     let rows = comparison.runs.iter().map(|it| it.cells().to_vec());
     format!(
-        "<h2>Planners at equal budget</h2>\n<p>Each run counted up to {} plans; speedups over \
-         the default knobs of the same run.</p>\n{}",
+        "<h2>Planners at equal budget</h2>\n<p>Each run counted up to {} plans. Speedups are over \
+         the run's own baseline: of single measurements, and as accepted after all of its \
+         plans, in turns with the baseline.</p>\n{}",
         comparison.budget,
         table(&Compared::HEAD, rows.collect())
     )

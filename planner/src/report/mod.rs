@@ -67,7 +67,7 @@ pub struct Run {
     pub prior: usize,
     /// Every plan, in order.
     pub attempts: Vec<Attempt>,
-    /// The rule that ended the run; `None` if the user did.
+    /// The rule that ended the run; `None` if it does not say.
     #[serde(default)]
     pub ended: Option<Ended>,
     /// Wall-clock seconds in which they were tried.
@@ -197,7 +197,7 @@ impl Report {
             acceptance_seconds: run.acceptance_seconds,
             ended: run
                 .ended
-                .map_or_else(|| "stopped by the user".into(), |it| it.to_string()),
+                .map_or_else(|| "not said".into(), |it| it.to_string()),
             baseline_ms: baseline_ms(run),
             peer: run.peer.clone(),
             roofline_share: accepted

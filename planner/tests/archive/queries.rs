@@ -254,3 +254,22 @@ fn the_same_kernels_on_two_vendors_devices_hold_level_4() {
     assert!(of(&archive, "0x1002-radv-false-1").is_empty());
     assert!(of(&archive, "0x8086-anv-true-2").is_empty());
 }
+
+#[test]
+fn an_accepted_plan_is_the_best_though_a_search_timed_another_one_faster() {
+    let (_folder, path) = place();
+    let mut archive = open(&path);
+    let lucky = record_of(64, 2, 2, verified(1.0));
+    let accepted = |created, ms| Record {
+        every_case: true,
+        ..record_of(64, 1, created, verified(ms))
+    };
+    archive.record(&record_of(64, 1, 1, verified(2.0))).unwrap();
+    archive.record(&lucky).unwrap();
+    let best = |archive: &Archive| archive.best(&lucky.key).unwrap().unwrap().attempt.id;
+    assert_eq!(best(&archive), "try-2");
+    archive.record(&accepted(3, 2.5)).unwrap();
+    assert_eq!(best(&archive), "try-3");
+    archive.record(&accepted(4, 2.4)).unwrap();
+    assert_eq!(best(&archive), "try-4");
+}

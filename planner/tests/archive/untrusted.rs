@@ -264,3 +264,16 @@ fn a_refused_plan_may_be_one_that_no_check_lets_pass() {
     assert_eq!(history[0].attempt, record.attempt);
     assert_eq!(archive.best(&record.key).unwrap(), None);
 }
+
+#[test]
+fn a_time_that_no_device_reaches_is_not_taken() {
+    let (_folder, path) = place();
+    let mut archive = open(&path);
+    let error = archive.record(&record(1, verified(1e-9))).unwrap_err();
+    assert!(matches!(error, ArchiveError::Unfit { .. }), "{error}");
+    assert!(
+        error.to_string().contains("no device takes less"),
+        "{error}"
+    );
+    archive.record(&record(1, verified(1e-4))).unwrap();
+}

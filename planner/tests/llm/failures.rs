@@ -288,14 +288,11 @@ fn the_budget_of_the_run_is_kept() {
     let answer = limited.ask(&problem(), &gpu(), &[]);
     falls_back(
         &answer,
-        "the run's calls for a language model are used up: the limit is 2",
+        "the next request takes up to 1 calls of a language model, 0 of 2 are left",
     );
     config.limits.tokens = 5_000;
     let answer = planner(&config).ask(&problem(), &gpu(), &[]);
-    falls_back(
-        &answer,
-        "the run's tokens for a language model are used up: the limit is 5000",
-    );
+    falls_back(&answer, "tokens of a language model, 5000 of 5000 are left");
     assert_eq!(server.requests().len(), 2);
 }
 

@@ -170,7 +170,10 @@ fn another_module_is_named() {
     other.workload = "another".into();
     let error = &check(&good(), Some(&other)).unwrap_err()[0];
     let text = error.to_string();
-    assert!(text.contains("the plan is for 'main (3 ops)'"), "{text}");
+    assert!(
+        text.contains("the plan is for 'main 48x64 (3 ops)'"),
+        "{text}"
+    );
     assert!(text.contains("this is 'another' (module 0123)"), "{text}");
 }
 

@@ -35,7 +35,7 @@ fn ops_have_names_and_sizes() {
         ]
     );
     assert_eq!(problem.ops[1].epsilon.as_deref(), Some("0.00001"));
-    assert_eq!(problem.workload, "main (3 ops)");
+    assert_eq!(problem.workload, "main 48x64 (3 ops)");
 }
 
 #[test]

@@ -107,3 +107,19 @@ fn runs_of_other_problems_or_devices_are_not_compared() {
         "{error}"
     );
 }
+
+#[test]
+fn only_runs_over_one_baseline_and_of_the_same_sizes_are_compared() {
+    let first = run(vec![verified(plan("x", 8, 1), 1.0)]);
+    let mut peer = first.clone();
+    peer.peer = Some("torch".into());
+    let error = compare(&[first.clone(), peer]).unwrap_err().to_string();
+    assert!(
+        error.contains("other baselines: 'default knobs' and 'torch'"),
+        "{error}"
+    );
+    let mut several = first.clone();
+    several.sizes = [(first.attempts[0].id.clone(), sizes([1.0, 2.0]))].into();
+    let error = compare(&[first, several]).unwrap_err().to_string();
+    assert!(error.contains("other sizes"), "{error}");
+}

@@ -179,3 +179,19 @@ fn impossible_rules_are_refused() {
     );
     assert_eq!(Budget::default().validate(), Ok(()));
 }
+
+#[test]
+fn too_few_tokens_for_the_next_request_end_a_run_by_their_rule() {
+    let progress = Progress {
+        out_of_tokens: true,
+        no_more_plans: true,
+        ..Progress::default()
+    };
+    let budget = Budget {
+        llm_tokens: Some(2000),
+        ..Budget::default()
+    };
+    let ended = Some(Ended::LlmTokens { limit: 2000 });
+    assert_eq!(budget.ended(&progress), ended);
+    assert_eq!(Budget::default().ended(&progress), Some(Ended::NoMorePlans));
+}

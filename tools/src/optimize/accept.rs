@@ -55,7 +55,10 @@ impl Optimizer {
             let found = self.compare(defaults, plans, &mut worker, folder.path())?;
             match found.best.ms() {
                 // Faster once may have been luck.
-                Some(_) if speedup(&found.best) >= speedup(&found.baseline) => return Ok(found),
+                Some(_) if speedup(&found.best) >= speedup(&found.baseline) => {
+                    self.remember(memory, &found, watch);
+                    return Ok(found);
+                }
                 Some(_) => {}
                 None => {
                     // Its earlier verdict was of fewer cases, and must not be what the next
@@ -69,12 +72,15 @@ impl Optimizer {
         }
         let found = self.compare(defaults, defaults, &mut worker, folder.path())?;
         match found.best.ms() {
-            Some(_) => Ok(found),
+            Some(_) => {
+                self.remember(memory, &found, watch);
+                Ok(found)
+            }
             None => Err(no_baseline(&found.best)),
         }
     }
 
-    /// Keeps the refusal of a plan that passed with fewer cases.
+    /// Keeps what became of a plan with every case.
     fn remember(
         &self,
         memory: &mut Option<Memory>,

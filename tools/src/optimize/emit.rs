@@ -87,7 +87,9 @@ impl Optimizer {
             }
             // In one call, for within a call no planner repeats itself; more calls only
             // make up for plans that did not compile.
-            let proposed = planner.propose(&size.problem, &self.device, &history, left);
+            // Those that are written already may come again, and do not count.
+            let count = left.saturating_add(seen.len());
+            let proposed = planner.propose(&size.problem, &self.device, &history, count);
             plans = proposed.unwrap_or_else(|error| {
                 watch(Event::Warning(error.to_string()));
                 Vec::new()
@@ -99,6 +101,8 @@ impl Optimizer {
                 .into_iter()
                 .for_each(|it| watch(Event::Warning(it)));
             if plans.is_empty() {
+                let text = format!("the planner has no further plan, {left} more were asked for");
+                watch(Event::Warning(text));
                 return Ok(emitted);
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use kforge_planner::{
     Attempt, Plan, Problem,
-    archive::{Archive, ArchiveError, Key, Options, Record, Shader},
+    archive::{Archive, ArchiveError, Entry, Key, Options, Record, Shader},
 };
 use kforge_runtime::DeviceDescription;
 
@@ -48,11 +48,13 @@ impl Memory {
     /// Attempts at near shapes, then those at this one; with several sizes, those at all.
     pub(super) fn prior(&self) -> Result<Vec<Attempt>, ArchiveError> {
         let [key] = &self.keys[..] else {
-            return self.everywhere();
+            let everywhere = self.everywhere()?.into_iter();
+            return Ok(everywhere.map(|(_, attempt)| attempt).collect());
         };
         let near = self.archive.near(key, NEAR)?.into_iter();
         let mut prior: Vec<Attempt> = near.map(|neighbor| neighbor.entry.attempt).collect();
-        prior.extend(self.at(key)?);
+        let own = self.archive.attempts(key)?.into_iter();
+        prior.extend(own.map(|entry| entry.attempt));
         Ok(prior)
     }
 
@@ -63,9 +65,9 @@ impl Memory {
             return Ok(best.map(|entry| entry.attempt.plan));
         }
         let verified = self.everywhere()?.into_iter();
-        let verified = verified.filter_map(|it| Some((it.ms()?, it.plan)));
-        let best = verified.min_by(|(a, _), (b, _)| a.total_cmp(b));
-        Ok(best.map(|(_, plan)| plan))
+        let verified = verified.filter_map(|(accepted, it)| Some((!accepted, it.ms()?, it.plan)));
+        let best = verified.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        Ok(best.map(|(.., plan)| plan))
     }
 
     /// Whether a plan for one size passed every case here, so that fewer are enough to see
@@ -81,23 +83,22 @@ impl Memory {
         }))
     }
 
-    fn at(&self, key: &Key) -> Result<Vec<Attempt>, ArchiveError> {
-        let entries = self.archive.attempts(key)?.into_iter();
-        Ok(entries.map(|entry| entry.attempt).collect())
-    }
-
-    /// Plans that were tried at every size, together.
-    fn everywhere(&self) -> Result<Vec<Attempt>, ArchiveError> {
-        let sizes = self.keys.iter().map(|key| self.at(key));
+    /// Plans that were tried at every size, together, and whether they passed every case there.
+    fn everywhere(&self) -> Result<Vec<(bool, Attempt)>, ArchiveError> {
+        let sizes = self.keys.iter().map(|key| self.archive.attempts(key));
         let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
         let (first, others) = sizes
             .split_first()
             .map_or((&[][..], &[][..]), |(a, b)| (a, b));
         let found = first.iter().filter_map(|attempt| {
-            let same = |size: &'_ Vec<Attempt>| size.iter().rposition(|it| it.id == attempt.id);
+            let id = &attempt.attempt.id;
+            let same = |size: &'_ Vec<Entry>| size.iter().rposition(|it| it.attempt.id == *id);
             let others = others.iter().map(|size| Some(&size[same(size)?]));
-            let all: Option<Vec<&Attempt>> = std::iter::once(Some(attempt)).chain(others).collect();
-            Some(trial::attempt(&attempt.plan, together(&all?)))
+            let all: Option<Vec<&Entry>> = std::iter::once(Some(attempt)).chain(others).collect();
+            let all = all?;
+            let accepted = all.iter().all(|it| it.evidence.every_case);
+            let all: Vec<&Attempt> = all.iter().map(|it| &it.attempt).collect();
+            Some((accepted, trial::attempt(&all[0].plan, together(&all))))
         });
         Ok(found.collect())
     }

@@ -151,8 +151,8 @@ pub struct Optimized {
     pub roofline_ms: Option<f64>,
     /// Every plan, in order.
     pub attempts: Vec<Attempt>,
-    /// The rule that ended the run; `None` if the user did.
-    pub ended: Option<Ended>,
+    /// The rule that ended the run.
+    pub ended: Ended,
     /// Wall-clock seconds in which the attempts were tried.
     pub seconds: f64,
     /// Wall-clock seconds of the last comparison, with every case.

@@ -2,11 +2,17 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    ops::ControlFlow,
     sync::atomic::Ordering,
     time::Instant,
 };
 
-use kforge_planner::{Attempt, Plan, budget::Progress, heuristic, propose::Propose};
+use kforge_planner::{
+    Attempt, Plan,
+    budget::{Ended, Progress},
+    heuristic,
+    propose::{Propose, ProposeError},
+};
 
 use super::{
     Event, OptimizeError, Optimized, Optimizer, Settings,
@@ -50,13 +56,15 @@ impl Optimizer {
         let next = known.into_iter().chain(defaults[1..].iter().cloned());
         let mut next: Vec<Plan> = next.filter(|plan| seen.insert(plan.id())).collect();
         let ended = loop {
-            for trial in bench.try_all(&plans) {
+            let flow = bench.try_each(&plans, |bench, trial| {
                 let attempt = &trial.attempt;
                 if attempts.is_empty() {
                     let times = trial.parts.iter().map(|part| part.attempt.ms());
                     let times: Option<Vec<f64>> = times.collect();
-                    let times = times.ok_or_else(|| no_baseline(attempt))?;
-                    bench.reference_ms.get_or_insert(times);
+                    match times {
+                        Some(times) => bench.reference_ms.get_or_insert(times),
+                        None => return ControlFlow::Break(Err(no_baseline(attempt))),
+                    };
                 }
                 let id = || attempt.id.clone();
                 spread.extend(trial.range.map(|range| (id(), range)));
@@ -69,25 +77,28 @@ impl Optimizer {
                     watch(Event::Warning(format!("an attempt is not kept: {error}")));
                 }
                 progress.record(&attempt.outcome);
+                progress.seconds = start.elapsed().as_secs_f64();
                 watch(Event::Tried {
                     attempt,
                     progress: &progress,
                 });
                 history.push(attempt.clone());
                 attempts.push(trial.attempt);
-            }
-            if self.settings.stop.load(Ordering::Relaxed) {
-                break None;
-            }
-            progress.seconds = start.elapsed().as_secs_f64();
-            if let Some(rule) = self.settings.budget.ended(&progress) {
-                break Some(rule);
+                let over = self.over(&progress).map(Ok);
+                over.map_or(ControlFlow::Continue(()), ControlFlow::Break)
+            });
+            if let ControlFlow::Break(ended) = flow {
+                break ended?;
             }
             if next.is_empty() {
-                next = self.proposed(planner, &history, &progress, watch);
+                next = self.proposed(planner, &history, &mut progress, watch);
                 next.retain(|plan| seen.insert(plan.id()));
                 progress.llm_tokens = planner.tokens();
                 progress.no_more_plans = next.is_empty();
+                progress.seconds = start.elapsed().as_secs_f64();
+                if let Some(ended) = self.over(&progress) {
+                    break ended;
+                }
             }
             plans = next.drain(..).map(|plan| self.at_sizes(&plan)).collect();
         };
@@ -119,12 +130,20 @@ impl Optimizer {
         })
     }
 
+    /// By which rule the run ends here, if it does.
+    fn over(&self, progress: &Progress) -> Option<Ended> {
+        match self.settings.stop.load(Ordering::Relaxed) {
+            true => Some(Ended::Interrupted),
+            false => self.settings.budget.ended(progress),
+        }
+    }
+
     /// What the planner proposes next.
     fn proposed(
         &self,
         planner: &mut dyn Propose,
         history: &[Attempt],
-        progress: &Progress,
+        progress: &mut Progress,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Vec<Plan> {
         let Settings { budget, batch, .. } = &self.settings;
@@ -132,6 +151,8 @@ impl Optimizer {
         let proposed = planner.propose(self.problem(), &self.device, history, count);
         // What was found so far is worth more than an error.
         let plans = proposed.unwrap_or_else(|error| {
+            progress.out_of_tokens =
+                matches!(error, ProposeError::Exhausted { what: "tokens", .. });
             watch(Event::Warning(error.to_string()));
             Vec::new()
         });

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -89,14 +90,20 @@ impl<'o> Bench<'o> {
         }
     }
 
-    /// Compiles plans in parallel, then measures one after the other: on a CPU and its
-    /// software adapters a compiler beside them would be in the times.
-    pub fn try_all(&mut self, plans: &[Vec<Plan>]) -> Vec<Trial> {
+    /// Compiles plans in parallel, then measures one after the other, until `tried` ends it
+    /// with a value: on a CPU and its software adapters a compiler beside them would be in
+    /// the times.
+    pub fn try_each<T>(
+        &mut self,
+        plans: &[Vec<Plan>],
+        mut tried: impl FnMut(&mut Self, Trial) -> ControlFlow<T>,
+    ) -> ControlFlow<T> {
         let compiled = self.optimizer.compile_all(plans, self.folder);
-        let plans = plans.iter().zip(compiled);
-        plans
-            .map(|(plans, places)| self.trial(plans, places))
-            .collect()
+        for (plans, places) in plans.iter().zip(compiled) {
+            let trial = self.trial(plans, places);
+            tried(self, trial)?;
+        }
+        ControlFlow::Continue(())
     }
 
     fn trial(&mut self, plans: &[Plan], places: Vec<Result<PathBuf, Refusal>>) -> Trial {

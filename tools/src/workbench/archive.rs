@@ -44,34 +44,59 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// The fastest verified plan of every problem and device
+    /// The best verified plan of every problem and device: accepted ones before others
+    ///
+    /// Examples:
+    ///   kforge archive best --kernel matmul
+    ///   kforge archive best --device nvidia --limit 5 --json
+    #[command(verbatim_doc_comment)]
     Best {
         #[command(flatten)]
         select: Select,
-        /// Most lines
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        /// Most lines, from 1
+        #[arg(long, value_name = "N", default_value = "20", value_parser = at_least_one)]
         limit: usize,
     },
     /// What was tried last, refused plans too
+    ///
+    /// Examples:
+    ///   kforge archive history --limit 50
+    ///   kforge archive history --kernel softmax --json
+    #[command(verbatim_doc_comment)]
     History {
         #[command(flatten)]
         select: Select,
-        /// Most lines
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        /// Most lines, from 1
+        #[arg(long, value_name = "N", default_value = "20", value_parser = at_least_one)]
         limit: usize,
     },
     /// How much was tried, what passed, what was refused and why
+    ///
+    /// Examples:
+    ///   kforge archive stats
+    ///   kforge archive stats --device llvmpipe --json
+    #[command(verbatim_doc_comment)]
     Stats {
         #[command(flatten)]
         select: Select,
     },
     /// One attempt with its plan and shaders
+    ///
+    /// Examples:
+    ///   kforge archive show 1f9c2ab04d51e6c7
+    ///   kforge archive show 1f9c2ab04d51e6c7 --json
+    #[command(verbatim_doc_comment)]
     Show {
         /// Its id, or at least 6 digits of its row's hash
         #[arg(value_name = "ID")]
         id: String,
     },
     /// Write attempts and their shaders to a file for other machines
+    ///
+    /// Examples:
+    ///   kforge archive export lab.json
+    ///   kforge archive export lab.json --kernel attention
+    #[command(verbatim_doc_comment)]
     Export {
         /// The file, which appears whole or not at all
         #[arg(value_name = "FILE.json")]
@@ -83,6 +108,11 @@ enum Action {
     ///
     /// Plans that come from elsewhere are proposals: they are verified on this machine's
     /// device before they are used.
+    ///
+    /// Examples:
+    ///   kforge archive import lab.json
+    ///   kforge archive import results.jsonl --candidates candidates
+    #[command(verbatim_doc_comment)]
     Import {
         /// An export, or the lines of `kforge-run --measure DIR --json`
         #[arg(value_name = "FILE")]
@@ -92,14 +122,33 @@ enum Action {
         candidates: Option<PathBuf>,
     },
     /// Read all of it and say what cannot be believed
+    ///
+    /// Examples:
+    ///   kforge archive verify
+    ///   kforge archive verify --archive lab.sqlite --json
+    #[command(verbatim_doc_comment)]
     Verify,
     /// Remove what cannot be believed and what nothing names, and give space back
+    ///
+    /// Examples:
+    ///   kforge archive gc
+    ///   kforge archive gc --keep 100
+    #[command(verbatim_doc_comment)]
     Gc {
         /// Keep this many fastest verified and latest refused attempts of each problem
         /// and device; all if not given
         #[arg(long, value_name = "N")]
         keep: Option<u32>,
     },
+}
+
+/// A number of lines that says something.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected 1 or more".into()),
+        Ok(lines) => Ok(lines),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// Which attempts.

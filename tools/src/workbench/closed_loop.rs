@@ -140,6 +140,11 @@ impl ClosedLoop {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
+            let _ = writeln!(
+                io::stderr(),
+                "stopping after the plan at hand, then the best one is verified with every \
+                 case; Ctrl-C once more ends it at once, without a plan"
+            );
         })
         .map_err(|error| Failure::Other(format!("cannot catch Ctrl-C: {error}")))?;
         Ok(Settings {
@@ -183,10 +188,7 @@ fn json(found: &Optimized) -> io::Result<String> {
 fn summary(name: &str, found: &Optimized) -> String {
     let attempts = found.attempts.iter();
     let refused = attempts.filter(|attempt| attempt.ms().is_none()).count();
-    let ended = found
-        .ended
-        .as_ref()
-        .map_or_else(|| "stopped by the user".into(), ToString::to_string);
+    let ended = found.ended;
     let timed = |what: &str, attempt: &Attempt| {
         let ms = attempt.ms().unwrap_or(f64::NAN);
         let share = found.roofline_ms.map(|least| 100.0 * least / ms);

@@ -3,50 +3,37 @@
 //! Opens the device, prints its limits and features, runs a matmul of
 //! 64x64x128 on it and compares every element with the same product in f64.
 //! Ends with exit code 1 when the device gives a wrong result, 3 when there is
-//! no GPU.
+//! no GPU. A CPU is only described.
 
-use std::{fmt::Write as _, io::Write as _, str::FromStr};
+use std::{fmt::Write as _, io::Write as _};
 
-use kforge_runtime::{Device, DeviceChoice, DeviceError, Diagnosis, device::Target, diagnose};
+use kforge_runtime::{Device, DeviceError, Diagnosis, device::Target, diagnose};
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, device::DeviceArgument};
 
-/// Describe a GPU and run a smoke test on it
+/// Describe a GPU and run a smoke test on it, or describe the CPU
 ///
 /// A matmul of 64x64x128 is held against the same product in f64, element by element.
+/// `--json` prints the description that planners and the archive read.
 ///
 /// Examples:
 ///   kforge diagnose-gpu
 ///   kforge diagnose-gpu --device vulkan --json
+///   kforge diagnose-gpu --target cpu
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
-    /// Which GPU: auto, vulkan, metal, dx12 or gl
-    #[arg(long, value_name = "API", default_value_t = DeviceChoice::Auto, value_parser = gpu)]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
 
-/// A choice that is a GPU.
-fn gpu(name: &str) -> Result<DeviceChoice, String> {
-    match DeviceChoice::from_str(name) {
-        Ok(DeviceChoice::Cpu) => {
-            Err("'cpu' is no GPU; use auto, vulkan, metal, dx12 or gl".to_owned())
-        }
-        Ok(choice) => Ok(choice),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 pub fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
-    if target == Some(Target::Cpu) {
-        let message = "--target cpu is no GPU; leave it out, or use --target gpu";
-        return Err(Failure::Usage(message.into()));
-    }
-    let device = Device::open(arguments.device).map_err(|error| match error {
+    let choice = arguments.device.choice(target)?.unwrap_or_default();
+    let device = Device::open(choice).map_err(|error| match error {
         DeviceError::NoAdapter { choice } => Failure::NoDevice { choice },
         _ => Failure::Device(error),
     })?;
@@ -57,18 +44,18 @@ pub fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure>
         as_text(&diagnosis)
     };
     std::io::stdout().write_all(report.as_bytes())?;
-    if diagnosis.smoke_test.is_some_and(|test| test.passed) {
-        Ok(())
-    } else {
-        Err(Failure::Reported(
+    match diagnosis.smoke_test {
+        Some(test) if !test.passed => Err(Failure::Reported(
             "the GPU computes wrong results; update its driver, or choose another with --device",
-        ))
+        )),
+        _ => Ok(()),
     }
 }
 
 /// Why the smoke test has no time, if it has none.
 fn untimed(diagnosis: &Diagnosis) -> Option<&'static str> {
     match diagnosis.smoke_test {
+        None if diagnosis.device.target == Target::Cpu => None,
         Some(test) if test.gpu_ms.is_some() => None,
         _ if diagnosis.device.timestamps => Some("the device's clock gave no believable time"),
         _ => Some("the device has no timestamp queries"),
@@ -137,12 +124,5 @@ mod tests {
         let text = as_text(&diagnosis(true, Some(0.000_123)));
         assert!(text.contains("gpu_time=0.0001230ms"), "{text}");
         assert!(!text.contains("could not be measured"), "{text}");
-    }
-
-    #[test]
-    fn the_cpu_is_no_gpu() {
-        assert!(gpu("cpu").is_err());
-        assert_eq!(gpu("vulkan"), Ok(DeviceChoice::Vulkan));
-        assert!(gpu("cuda").is_err_and(|message| message.contains("'cuda'")));
     }
 }

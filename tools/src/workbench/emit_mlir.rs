@@ -32,6 +32,9 @@ pub(super) struct Arguments {
     /// Where to stop
     #[arg(long, value_enum, value_name = "STAGE")]
     stage: Stage,
+    /// Print one JSON object with the stage and its text
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -82,6 +85,15 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         }
         _ => module.as_operation().to_string(),
     };
-    writeln!(io::stdout(), "{}", text.trim_end())?;
+    let text = text.trim_end();
+    match arguments.json {
+        true => {
+            let stage = arguments.stage.to_possible_value();
+            let stage = stage.map(|it| it.get_name().to_owned());
+            let value = serde_json::json!({ "stage": stage, "text": format!("{text}\n") });
+            writeln!(io::stdout(), "{value:#}")?;
+        }
+        false => writeln!(io::stdout(), "{text}")?,
+    }
     Ok(())
 }

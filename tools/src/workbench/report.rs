@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Show a run of `kforge optimize`: learning curve, times, the impact of each setting
 ///
 /// The page is one file: no script, no network. With --format text the report is printed,
-/// otherwise it is written to reports/<workload>_optimization_report.<format>. Further runs
+/// otherwise it is written to reports/<kernel>_optimization_report.<format>. Further runs
 /// of the same problem and device, by other planners, are compared with the first at equal
 /// budget.
 ///
@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// text, json or html
     #[arg(long, default_value = "text", value_parser = ["text", "json", "html"])]
     format: String,
+    /// Print the report as JSON: --format json --output -
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    json: bool,
     /// Where to; - is standard output
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -47,19 +50,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let compared = report::compare(&runs).map_err(|error| Failure::Other(error.to_string()))?;
     let mut found = Report::of(run);
     found.comparison = compared;
-    let text = match arguments.format.as_str() {
+    let format = match arguments.json {
+        true => "json",
+        false => arguments.format.as_str(),
+    };
+    let text = match format {
         "html" => report::html(&found),
         "json" => report::json(&found).map_err(io::Error::from)?,
         _ => report::text(&found),
     };
-    let place = match (&arguments.output, arguments.format.as_str()) {
+    let place = match (&arguments.output, format) {
         (Some(path), _) => path.clone(),
+        (None, _) if arguments.json => "-".into(),
         (None, "text") => "-".into(),
         (None, format) => {
-            let name = format!(
-                "{}_optimization_report.{format}",
-                plain(&run.problem.workload)
-            );
+            let kernel = plain(run.problem.kernel());
+            let name = format!("{kernel}_optimization_report.{format}");
             Path::new("reports").join(name)
         }
     };
@@ -102,7 +108,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     write_file(path, text)
 }
 
-/// A workload as a part of a file's name.
+/// A kernel as a part of a file's name.
 fn plain(workload: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     workload.chars().take(64).map(keep).collect()

@@ -32,11 +32,12 @@ impl Kernel {
         self.kernel.is_some() || self.is_sized()
     }
 
-    /// The same op of other sizes.
+    /// The same op of other sizes: two of a kernel of rows, else three.
     pub(super) fn at(&self, sizes: &[u64]) -> Option<Self> {
+        let of_rows = !matches!(self.name(), "matmul" | "attention");
         let (m, n, k) = match sizes {
-            [m, n] => (m, n, None),
-            [m, n, k] => (m, n, Some(*k)),
+            [m, n] if of_rows => (m, n, None),
+            [m, n, k] if !of_rows => (m, n, Some(*k)),
             _ => return None,
         };
         Some(Self {

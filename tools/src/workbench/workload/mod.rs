@@ -67,7 +67,9 @@ impl Workload {
         let wrong = || {
             let expected = match block {
                 true => "POSITIONSxFEATURES such as 64x128",
-                false => "MxNxK such as 512x512x512, or MxN of a kernel of rows",
+                false => {
+                    "MxNxK such as 512x512x512 of a matmul (for attention rows x heads x size), or MxN of a kernel of rows"
+                }
             };
             Failure::Usage(format!(
                 "--sizes {}: expected {expected}, each from 1 to {}",
