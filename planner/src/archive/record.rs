@@ -150,12 +150,14 @@ impl Row {
             return Err(Damage::HashMismatch);
         }
         let unreadable = |_| Damage::Unreadable;
-        let entry = Entry {
+        let mut entry = Entry {
             hash: self.hash.clone(),
             key: serde_json::from_str(&self.key).map_err(unreadable)?,
             attempt: serde_json::from_str(&self.attempt).map_err(unreadable)?,
             evidence: serde_json::from_str(&self.evidence).map_err(unreadable)?,
         };
+        // As every plan that is read: what its text leaves out has its default.
+        entry.attempt.plan.complete();
         judge(&entry).map_err(|(damage, _)| damage)?;
         Ok(entry)
     }
@@ -216,6 +218,7 @@ impl Record {
             attempt: self.attempt.clone(),
             evidence,
         };
+        entry.attempt.plan.complete();
         // Judged first: JSON has no word for NaN.
         judge(&entry).map_err(|(_, message)| message)?;
         let json = |error: serde_json::Error| error.to_string();
