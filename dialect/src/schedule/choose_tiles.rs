@@ -207,7 +207,7 @@ fn tiles(schedule: &MatmulSchedule, problem: &MatmulProblem) -> u64 {
 fn resident(schedule: &MatmulSchedule, problem: &MatmulProblem, device: &Device) -> u64 {
     let memory = UNIT_WORKGROUPS * device.tile_memory();
     let by_memory = memory / schedule.workgroup_bytes(problem.element).max(1);
-    let by_invocations = UNIT_INVOCATIONS / schedule.invocations();
+    let by_invocations = UNIT_INVOCATIONS / schedule.shares();
     by_memory.min(by_invocations).max(1) as u64
 }
 

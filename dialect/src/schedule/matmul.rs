@@ -17,6 +17,7 @@ schedule! {
         group_m: "group-m" = 1, "row tiles that neighbouring workgroups share columns over";
         subgroups: "subgroups" = 0, "subgroups per workgroup that the tiles must give; 0: any";
         split_k: "split-k" = 1, "workgroups that share one result tile along the contraction";
+        matrix_unit: "matrix-unit" = 0, "edge of the square matrices that a subgroup multiplies on the device's matrix unit, whose share thread-m and thread-n then are; 0: none";
     }
 }
 
@@ -59,20 +60,43 @@ impl MatmulProblem {
 const MAX_ACCUMULATORS: i64 = 256;
 
 impl MatmulSchedule {
-    /// Invocations of one workgroup.
-    pub fn invocations(&self) -> i64 {
+    /// Parts of a tile: of one invocation each, or with a matrix unit of one subgroup.
+    pub fn shares(&self) -> i64 {
         (self.tile_m / self.thread_m) * (self.tile_n / self.thread_n)
+    }
+
+    /// Invocations of one workgroup.
+    pub fn invocations(&self, subgroup_size: i64) -> i64 {
+        match self.matrix_unit {
+            0 => self.shares(),
+            _ => self.shares().saturating_mul(subgroup_size),
+        }
+    }
+
+    /// Elements between the rows of a tile, which keep them off the same banks: a vector, or
+    /// 16 bytes where a matrix unit reads them.
+    pub fn padding(&self, element: Element) -> i64 {
+        match self.matrix_unit {
+            0 => self.vector_width,
+            _ => 16 / element.bytes() as i64,
+        }
     }
 
     /// Workgroup memory for the tiles of all stages, in bytes.
     pub fn workgroup_bytes(&self, element: Element) -> i64 {
-        // One vector of padding per row keeps rows off the same banks. Either
-        // storage order must fit, since a transpose flag chooses it.
+        // Either storage order must fit, since a transpose flag chooses it.
+        let padding = self.padding(element);
         let tile = |outer: i64| {
-            let by_k = outer * (self.tile_k + self.vector_width);
-            by_k.max(self.tile_k * (outer + self.vector_width))
+            let by_k = outer * (self.tile_k + padding);
+            by_k.max(self.tile_k * (outer + padding))
         };
-        self.stages * (tile(self.tile_m) + tile(self.tile_n)) * element.bytes() as i64
+        let tiles = self.stages * (tile(self.tile_m) + tile(self.tile_n)) * element.bytes() as i64;
+        // What leaves a matrix unit passes through one matrix of f32 per subgroup.
+        let results = match self.matrix_unit {
+            0 => 0,
+            edge => self.shares() * edge * edge * 4,
+        };
+        tiles + results
     }
 
     /// Every relation that does not hold, in one list.
@@ -93,6 +117,11 @@ impl MatmulSchedule {
         }
         within(&mut unfit, "unroll", self.unroll, 0, 1024);
         within(&mut unfit, "subgroups", self.subgroups, 0, 64);
+        if ![0, 8, 16].contains(&self.matrix_unit) {
+            let message = format!("matrix-unit is {}, expected 0, 8 or 16", self.matrix_unit);
+            unfit.push(Unfit(message));
+            positive = false;
+        }
         positive &= vector_width(&mut unfit, self.vector_width, device);
         if !positive {
             return Err(unfit);
@@ -118,21 +147,60 @@ impl MatmulSchedule {
         };
         divides(&mut unfit, ("unroll", step), ("tile-k", self.tile_k));
         divides(&mut unfit, vector, ("unroll", step));
+        if self.matrix_unit > 0 {
+            self.check_matrix_unit(problem, device, step, &mut unfit);
+        }
         if unfit.is_empty() {
             self.check_budgets(problem, device, &mut unfit);
         }
         if unfit.is_empty() { Ok(()) } else { Err(unfit) }
     }
 
+    fn check_matrix_unit(
+        &self,
+        problem: &MatmulProblem,
+        device: &Device,
+        step: i64,
+        unfit: &mut Vec<Unfit>,
+    ) {
+        let edge = ("matrix-unit", self.matrix_unit);
+        divides(unfit, edge, ("thread-m", self.thread_m));
+        divides(unfit, edge, ("thread-n", self.thread_n));
+        divides(unfit, edge, ("tile-k", self.tile_k));
+        divides(unfit, edge, ("unroll", step));
+        let (edge, element) = (self.matrix_unit, problem.element);
+        let shape = format!("{edge}x{edge}x{edge}:{element}:f32");
+        if !device.matrix_shapes.contains(&shape) {
+            let known = match &device.matrix_shapes[..] {
+                [] => "none".into(),
+                shapes => shapes.join(", "),
+            };
+            unfit.push(Unfit(format!(
+                "matrix-unit {edge} needs products {shape}, the device '{}' has {known}",
+                device.name
+            )));
+        }
+        if device.subgroup_size == 0 {
+            unfit.push(Unfit(format!(
+                "matrix-unit is {edge}, but the device '{}' has no fixed subgroup size",
+                device.name
+            )));
+        }
+    }
+
     fn check_budgets(&self, problem: &MatmulProblem, device: &Device, unfit: &mut Vec<Unfit>) {
-        let invocations = self.invocations();
+        let invocations = self.invocations(device.subgroup_size as i64);
         if invocations > device.max_invocations() {
             unfit.push(Unfit(format!(
                 "(tile-m {}/thread-m {})*(tile-n {}/thread-n {}) = {invocations} invocations, the device '{}' has {}",
                 self.tile_m, self.thread_m, self.tile_n, self.thread_n, device.name, device.max_invocations()
             )));
         }
-        let accumulators = self.thread_m * self.thread_n;
+        let sharing = match self.matrix_unit {
+            0 => 1,
+            _ => device.subgroup_size.max(1) as i64,
+        };
+        let accumulators = self.thread_m * self.thread_n / sharing;
         if accumulators > MAX_ACCUMULATORS {
             unfit.push(Unfit(format!(
                 "thread-m {} * thread-n {} = {accumulators} accumulators per invocation, the limit is {MAX_ACCUMULATORS}",

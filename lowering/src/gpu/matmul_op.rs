@@ -105,6 +105,7 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Matmul<'c, 'a>) -> Emitted<Matm
         residual: signature.residual.is_some(),
         activation: signature.activation,
         schedule: MatmulSchedule::default(),
+        subgroup_size: host.device.subgroup_size as i64,
     };
     kernel.flatten_batch();
     kernel.schedule = MatmulSchedule::of(operation).unwrap_or_else(|| {

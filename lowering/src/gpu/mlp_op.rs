@@ -150,6 +150,7 @@ pub fn convert<'c, 'a>(host: &mut Host<'c, 'a>, op: Mlp<'c, 'a>) -> Emitted<()> 
             factor: layer.factor.is_some(),
             activation: layer.activation,
             schedule: schedule(host, operation, &problem)?,
+            subgroup_size: host.device.subgroup_size as i64,
             problem,
         };
         let spec = (index + 1 == count).then_some(spec.as_str());

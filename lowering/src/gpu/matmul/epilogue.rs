@@ -28,10 +28,10 @@ impl MatmulKernel {
         epilogue: Option<&[Value<'c, 'a>]>,
     ) -> Emitted<()> {
         let (s, p) = (&self.schedule, &self.problem);
-        let [tiles_m, tiles_n, _] = self.tiles();
+        let [tiles_m, ..] = self.tiles();
         let (width, out) = (s.vector_width, self.result_width());
         let f32 = Type::float32(emit.context);
-        let (m, n) = (p.m as i64, p.n as i64);
+        let m = p.m as i64;
         let (rows, columns) = (self.rows(a), self.columns());
         for i in 0..s.thread_m {
             let row = emit.shared(row + rows.step(i))?;
@@ -45,20 +45,35 @@ impl MatmulKernel {
                         emit.lane(sum, f32, width, j % width)?
                     };
                     let at = emit.shared((col + columns.step(j)) / out)?;
-                    let col_fits = emit.below(&at, tiles_n * s.tile_n / out, n / out)?;
-                    emit.when_some(col_fits, |emit| {
-                        let place = [plane.clone(), row.clone(), at.clone()];
-                        let value = match epilogue {
-                            None => value,
-                            Some(arguments) => self.epilogue(emit, value, arguments, &place)?,
-                        };
-                        emit.store(value, result, &place)
-                    })?;
+                    let place = [plane.clone(), row.clone(), at];
+                    self.store_one(emit, result, value, &place, epilogue)?;
                 }
                 Ok(())
             })?;
         }
         Ok(())
+    }
+
+    /// Stores one access of sums, whose row is inside, unless its column is beyond the edge.
+    pub(super) fn store_one<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        result: Value<'c, 'a>,
+        value: Value<'c, 'a>,
+        place: &[Ix<'c, 'a>; 3],
+        epilogue: Option<&[Value<'c, 'a>]>,
+    ) -> Emitted<()> {
+        let out = self.result_width();
+        let [_, tiles_n, _] = self.tiles();
+        let most = tiles_n * self.schedule.tile_n / out;
+        let fits = emit.below(&place[2], most, self.problem.n as i64 / out)?;
+        emit.when_some(fits, |emit| {
+            let value = match epilogue {
+                None => value,
+                Some(arguments) => self.epilogue(emit, value, arguments, place)?,
+            };
+            emit.store(value, result, place)
+        })
     }
 
     /// activation(sum + bias) · factor + residual, in f32, rounded once.

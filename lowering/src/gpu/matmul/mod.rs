@@ -6,6 +6,7 @@
 //! side by side and in different banks. Tiles of both operands pass
 //! through workgroup memory in their storage order, so that every access, global
 //! and shared, is a whole vector; `stages` of them are kept, loaded ahead of use.
+//! With a matrix unit (`unit.rs`) the same tiles are multiplied by whole subgroups.
 //! Edges are masked in every dimension, only where tiles do not divide the
 //! problem. With split-k each workgroup sums a part of the contraction and a
 //! second kernel adds the parts up.
@@ -20,6 +21,7 @@ use melior::ir::{Type, Value};
 
 mod epilogue;
 mod tiles;
+mod unit;
 
 use tiles::{Operand, Tile};
 
@@ -53,6 +55,8 @@ pub struct MatmulKernel {
     pub activation: ActivationKind,
     /// The knobs.
     pub schedule: MatmulSchedule,
+    /// Invocations of a subgroup, where the knobs ask for the matrix unit.
+    pub subgroup_size: i64,
 }
 
 impl MatmulKernel {
@@ -76,6 +80,10 @@ impl MatmulKernel {
                 tile_cols,
                 width,
                 k_inner,
+                padding: match s.matrix_unit {
+                    0 => 1,
+                    _ => (s.padding(p.element) / width).max(1),
+                },
             }
         };
         (
@@ -188,8 +196,11 @@ impl MatmulKernel {
                 self.name.clone()
             },
             arguments,
-            workgroup: vec![shared(&a), shared(&b)],
-            invocations: s.invocations(),
+            workgroup: [shared(&a), shared(&b)]
+                .into_iter()
+                .chain(self.unit_results(kernels))
+                .collect(),
+            invocations: self.invocations(),
             workgroups: tiles_m * tiles_n * p.batch as i64 * s.split_k,
         };
         let kernel = frame.kernel(kernels, |emit, body| self.body(emit, body, &a, &b))?;
@@ -218,6 +229,15 @@ impl MatmulKernel {
         let columns = s.tile_n / s.thread_n;
         let thread_row = emit.shared(&body.invocation / columns * self.rows(a).run)?;
         let thread_col = emit.shared(&body.invocation % columns * self.columns().run)?;
+        let unit = match s.matrix_unit {
+            0 => None,
+            _ => Some(self.unit(emit)?),
+        };
+        let multiply = |emit: &Emit<'c, 'a>, slot: &Ix<'c, 'a>, sums: &[Value<'c, 'a>]| match &unit
+        {
+            None => self.multiply(emit, body, a, b, slot, &thread_row, &thread_col, sums),
+            Some(unit) => self.multiply_matrices(emit, body, unit, [a, b], slot, sums),
+        };
         let batch_a = emit.shared(self.batch_of(&batch, &self.batch_a))?;
         let batch_b = emit.shared(self.batch_of(&batch, &self.batch_b))?;
 
@@ -249,8 +269,13 @@ impl MatmulKernel {
 
         let f32 = Type::float32(emit.context);
         let width = s.vector_width;
-        let zero = emit.float(f32, emit.vector_type(f32, width), 0.0)?;
-        let init = vec![zero; (s.thread_m * s.thread_n / width) as usize];
+        let init = match &unit {
+            Some(_) => self.zero_matrices(emit)?,
+            None => {
+                let zero = emit.float(f32, emit.vector_type(f32, width), 0.0)?;
+                vec![zero; (s.thread_m * s.thread_n / width) as usize]
+            }
+        };
         let ahead = s.stages - 1;
         for stage in 0..ahead {
             let values = fetch(emit, &(&first + stage))?;
@@ -258,11 +283,11 @@ impl MatmulKernel {
         }
         let sums = emit.for_loop(&first, &last, 1, &init, |emit, tile, sums| {
             let turn = emit.shared((&tile - first.clone()) % s.stages)?;
-            if ahead == 0 && s.invocations() == 1 {
+            if ahead == 0 && self.invocations() == 1 {
                 let k = emit.shared(&tile * s.tile_k)?;
                 self.copy(emit, body, 0, a, &at(&batch_a, &row, &k))?;
                 self.copy(emit, body, 1, b, &at(&batch_b, &col, &k))?;
-                return self.multiply(emit, body, a, b, &turn, &thread_row, &thread_col, sums);
+                return multiply(emit, &turn, sums);
             }
             if ahead == 0 {
                 let values = fetch(emit, &tile)?;
@@ -270,25 +295,29 @@ impl MatmulKernel {
                 emit.barrier()?;
                 put(emit, &Ix::Const(0), &values)?;
                 emit.barrier()?;
-                return self.multiply(emit, body, a, b, &turn, &thread_row, &thread_col, sums);
+                return multiply(emit, &turn, sums);
             }
             emit.barrier()?;
             let values = fetch(emit, &(&tile + ahead))?;
-            let sums = self.multiply(emit, body, a, b, &turn, &thread_row, &thread_col, sums)?;
+            let sums = multiply(emit, &turn, sums)?;
             let slot = emit.shared((&tile - first.clone() + ahead) % s.stages)?;
             put(emit, &slot, &values)?;
             Ok(sums)
         })?;
+        let (plane, result, epilogue) = if s.split_k > 1 {
+            let plane = emit.shared(part * p.batch as i64 + batch)?;
+            (plane, body.arguments[2], None)
+        } else {
+            let last = body.arguments.len() - 1;
+            (batch, body.arguments[last], Some(&body.arguments[2..last]))
+        };
+        if let Some(unit) = &unit {
+            let at = [&row, &col];
+            return self.store_matrices(emit, body, result, &plane, at, unit, &sums, epilogue);
+        }
         let row = emit.shared(row + thread_row)?;
         let col = emit.shared(col + thread_col)?;
-        if s.split_k > 1 {
-            let plane = emit.shared(part * p.batch as i64 + batch)?;
-            self.store(emit, body.arguments[2], &plane, a, &row, &col, &sums, None)
-        } else {
-            let result = body.arguments[body.arguments.len() - 1];
-            let epilogue = &body.arguments[2..body.arguments.len() - 1];
-            self.store(emit, result, &batch, a, &row, &col, &sums, Some(epilogue))
-        }
+        self.store(emit, result, &plane, a, &row, &col, &sums, epilogue)
     }
 
     /// Row and column tile of a workgroup: `group-m` row tiles at a time walk the

@@ -21,12 +21,18 @@ pub(super) struct Operand {
     pub(super) width: i64,
     /// The contraction runs along the stored columns.
     pub(super) k_inner: bool,
+    /// Accesses of padding per row of a tile.
+    pub(super) padding: i64,
 }
 
 impl Operand {
     pub(super) fn tile_shape(&self, stages: i64) -> [i64; 3] {
-        // One vector of padding keeps the rows of a tile off the same banks.
-        [stages, self.tile_rows, self.tile_cols / self.width + 1]
+        [stages, self.tile_rows, self.tile_pitch()]
+    }
+
+    /// Accesses from one row of a tile to the next.
+    pub(super) const fn tile_pitch(&self) -> i64 {
+        self.tile_cols / self.width + self.padding
     }
 }
 
@@ -72,12 +78,15 @@ impl MatmulKernel {
         }
     }
 
+    /// Invocations of one workgroup.
+    pub(super) fn invocations(&self) -> i64 {
+        self.schedule.invocations(self.subgroup_size)
+    }
+
     /// How many vectors of a tile each invocation moves.
     fn moves(&self, operand: &Operand) -> i64 {
         let vectors = operand.tile_rows * operand.tile_cols / operand.width;
-        vectors
-            .unsigned_abs()
-            .div_ceil(self.schedule.invocations() as u64) as i64
+        vectors.unsigned_abs().div_ceil(self.invocations() as u64) as i64
     }
 
     /// Position of this invocation's vector number `turn` in a tile.
@@ -89,7 +98,7 @@ impl MatmulKernel {
         turn: i64,
     ) -> Emitted<(Ix<'c, 'a>, Ix<'c, 'a>, Ix<'c, 'a>)> {
         let per_row = operand.tile_cols / operand.width;
-        let number = emit.shared(&body.invocation + turn * self.schedule.invocations())?;
+        let number = emit.shared(&body.invocation + turn * self.invocations())?;
         Ok((
             number.clone(),
             emit.shared(&number / per_row)?,
@@ -140,7 +149,7 @@ impl MatmulKernel {
     ) -> Emitted<Vec<Value<'c, 'a>>> {
         // The last turn may pass the end of the tile; its address stays inside.
         let vectors = operand.tile_rows * operand.tile_cols / operand.width;
-        let whole = vectors % self.schedule.invocations() == 0;
+        let whole = vectors % self.invocations() == 0;
         (0..self.moves(operand))
             .map(|turn| {
                 let (_, row, col) = self.position(emit, body, operand, turn)?;
@@ -206,7 +215,7 @@ impl MatmulKernel {
         for (turn, value) in values.iter().enumerate() {
             let turn = turn as i64;
             let (number, row, col) = self.position(emit, body, operand, turn)?;
-            let inside = emit.below(&number, (turn + 1) * self.schedule.invocations(), vectors)?;
+            let inside = emit.below(&number, (turn + 1) * self.invocations(), vectors)?;
             emit.when_some(inside, |emit| {
                 emit.store(*value, body.workgroup[memory], &[slot.clone(), row, col])
             })?;
