@@ -1,6 +1,6 @@
 //! The knobs of a matmul kernel, what they must satisfy, and a first guess.
 
-use super::{Unfit, choose_tiles, divides, schedule, vector_width, within};
+use super::{Unfit, choose_tiles, matmul_relations, schedule, verdict};
 use crate::{Element, MatmulSignature, device::Device};
 
 schedule! {
@@ -55,9 +55,6 @@ impl MatmulProblem {
     }
 }
 
-/// Accumulator elements of one invocation above which no device keeps them in registers.
-const MAX_ACCUMULATORS: i64 = 256;
-
 impl MatmulSchedule {
     /// Invocations of one workgroup.
     pub fn invocations(&self) -> i64 {
@@ -75,91 +72,33 @@ impl MatmulSchedule {
         self.stages * (tile(self.tile_m) + tile(self.tile_n)) * element.bytes() as i64
     }
 
-    /// Every relation that does not hold, in one list.
-    pub fn check(&self, problem: &MatmulProblem, device: &Device) -> Result<(), Vec<Unfit>> {
-        let mut unfit = Vec::new();
-        let mut positive = true;
-        for (name, value, most) in [
-            ("tile-m", self.tile_m, 1024),
-            ("tile-n", self.tile_n, 1024),
-            ("tile-k", self.tile_k, 1024),
-            ("thread-m", self.thread_m, 64),
-            ("thread-n", self.thread_n, 64),
-            ("stages", self.stages, 5),
-            ("group-m", self.group_m, 1024),
-            ("split-k", self.split_k, 1024),
-        ] {
-            positive &= within(&mut unfit, name, value, 1, most);
-        }
-        within(&mut unfit, "unroll", self.unroll, 0, 1024);
-        within(&mut unfit, "subgroups", self.subgroups, 0, 64);
-        positive &= vector_width(&mut unfit, self.vector_width, device);
-        if !positive {
-            return Err(unfit);
-        }
-        let vector = ("vector-width", self.vector_width);
-        divides(
-            &mut unfit,
-            ("thread-m", self.thread_m),
-            ("tile-m", self.tile_m),
-        );
-        divides(
-            &mut unfit,
-            ("thread-n", self.thread_n),
-            ("tile-n", self.tile_n),
-        );
-        divides(&mut unfit, vector, ("tile-k", self.tile_k));
-        divides(&mut unfit, vector, ("tile-n", self.tile_n));
-        divides(&mut unfit, vector, ("thread-n", self.thread_n));
-        let step = if self.unroll == 0 {
-            self.tile_k
-        } else {
-            self.unroll
-        };
-        divides(&mut unfit, ("unroll", step), ("tile-k", self.tile_k));
-        divides(&mut unfit, vector, ("unroll", step));
-        if unfit.is_empty() {
-            self.check_budgets(problem, device, &mut unfit);
-        }
-        if unfit.is_empty() { Ok(()) } else { Err(unfit) }
+    /// Least and most of a knob on a device; a vector width is a power of two as well.
+    pub fn range(knob: &str, device: &Device) -> Option<(i64, i64)> {
+        Some(match knob {
+            "tile-m" | "tile-n" | "tile-k" | "group-m" | "split-k" => (1, 1024),
+            "thread-m" | "thread-n" => (1, 64),
+            "vector-width" => (1, device.max_vector()),
+            "stages" => (1, 5),
+            "unroll" => (0, 1024),
+            "subgroups" => (0, 64),
+            _ => return None,
+        })
     }
 
-    fn check_budgets(&self, problem: &MatmulProblem, device: &Device, unfit: &mut Vec<Unfit>) {
-        let invocations = self.invocations();
-        if invocations > device.max_invocations() {
-            unfit.push(Unfit(format!(
-                "(tile-m {}/thread-m {})*(tile-n {}/thread-n {}) = {invocations} invocations, the device '{}' has {}",
-                self.tile_m, self.thread_m, self.tile_n, self.thread_n, device.name, device.max_invocations()
-            )));
-        }
-        let accumulators = self.thread_m * self.thread_n;
-        if accumulators > MAX_ACCUMULATORS {
-            unfit.push(Unfit(format!(
-                "thread-m {} * thread-n {} = {accumulators} accumulators per invocation, the limit is {MAX_ACCUMULATORS}",
-                self.thread_m, self.thread_n
-            )));
-        }
-        let bytes = self.workgroup_bytes(problem.element);
-        if bytes > device.tile_memory() {
-            unfit.push(Unfit(format!(
-                "{} stages of {}x{}x{} tiles of {} take {bytes} bytes of workgroup memory, the device '{}' has {}",
-                self.stages, self.tile_m, self.tile_n, self.tile_k, problem.element, device.name, device.tile_memory()
-            )));
-        }
-        if self.subgroups != 0 {
-            let size = device.subgroup_size as i64;
-            if size == 0 {
-                unfit.push(Unfit(format!(
-                    "subgroups is {}, but the device '{}' has no fixed subgroup size",
-                    self.subgroups, device.name
-                )));
-            } else if self.subgroups.checked_mul(size) != Some(invocations) {
-                unfit.push(Unfit(format!(
-                    "subgroups {} of {size} invocations differ from the {invocations} that the tiles give",
-                    self.subgroups
-                )));
-            }
-        }
+    /// Every relation that does not hold, in one list.
+    pub fn check(&self, problem: &MatmulProblem, device: &Device) -> Result<(), Vec<Unfit>> {
+        let knob = |name: &str| self.knob(name);
+        verdict(matmul_relations::judge(knob, Some(problem.element), device))
+    }
+
+    /// Every relation that does not hold whatever the knobs are that `knob` does not give
+    /// or gives out of range, and whatever the elements are if they are not known.
+    pub fn judge(
+        knob: impl FnMut(&str) -> Option<i64>,
+        element: Option<Element>,
+        device: &Device,
+    ) -> Vec<Unfit> {
+        matmul_relations::judge(knob, element, device)
     }
 
     /// The schedule of the least cost that fits; every problem and device has one.
@@ -231,6 +170,82 @@ mod tests {
         };
         let unfit = schedule.check(&problem(), &device).unwrap_err();
         assert!(unfit[0].to_string().contains("subgroups 4"), "{unfit:?}");
+    }
+
+    #[test]
+    fn a_knob_out_of_range_hides_no_relation_of_others() {
+        let reasons = reasons(MatmulSchedule {
+            tile_m: 1024,
+            tile_n: 1024,
+            thread_m: 3,
+            vector_width: 3,
+            stages: 9,
+            ..Default::default()
+        });
+        let all = reasons.join("\n");
+        for words in [
+            "stages is 9, expected 1 to 5",
+            "vector-width is 3, expected a power of two up to 4",
+            "thread-m 3 does not divide tile-m 1024",
+            "= 87296 invocations or more, the device 'webgpu' has 256",
+            "1 stages of 1024x1024x16 tiles of f32 take 139264 bytes or more of workgroup memory",
+        ] {
+            assert!(all.contains(words), "{words}: {all}");
+        }
+        assert_eq!(reasons.len(), 5, "{all}");
+    }
+
+    #[test]
+    fn unrolling_of_all_is_no_second_relation() {
+        let reasons = reasons(MatmulSchedule {
+            tile_k: 18,
+            ..Default::default()
+        });
+        assert_eq!(reasons, ["vector-width 4 does not divide tile-k 18"]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_held_against_a_schedule() {
+        let device = Device::default();
+        assert_eq!(MatmulSchedule::judge(|_| None, None, &device), []);
+        let knob = |name: &str| (name == "tile-k").then_some(0);
+        let unfit = MatmulSchedule::judge(knob, None, &device);
+        assert_eq!(unfit.len(), 1, "{unfit:?}");
+        // In f32 it would not fit, but the elements may be f16.
+        let large = MatmulSchedule {
+            tile_k: 48,
+            ..Default::default()
+        };
+        let judge = |element| MatmulSchedule::judge(|name| large.knob(name), element, &device);
+        assert_eq!(judge(None), []);
+        assert_eq!(judge(Some(Element::F32)).len(), 1);
+    }
+
+    #[test]
+    fn on_a_cpu_it_is_said_that_a_tile_is_one_invocations() {
+        let cpu = Device {
+            target: Target::Cpu,
+            ..Device::default()
+        };
+        let unfit = MatmulSchedule::default().check(&problem(), &cpu);
+        let text = unfit.unwrap_err()[0].to_string();
+        assert!(
+            text.contains("thread-m equal to tile-m and thread-n to tile-n"),
+            "{text}"
+        );
+        let large = MatmulSchedule {
+            tile_m: 32,
+            tile_n: 32,
+            thread_m: 32,
+            thread_n: 32,
+            ..Default::default()
+        };
+        let text = large.check(&problem(), &cpu).unwrap_err()[0].to_string();
+        assert!(
+            text.contains("1024 accumulators per invocation, the limit is 256"),
+            "{text}"
+        );
+        assert!(text.contains("take tiles such as 16x16"), "{text}");
     }
 
     #[test]
