@@ -40,7 +40,9 @@ fn op(name: &str, shape: OpShape) -> PlannedOp {
     PlannedOp {
         name: name.into(),
         made_by: None,
+        made_with: Vec::new(),
         gone_after: None,
+        gone_with: Vec::new(),
         epsilon: matches!(shape, OpShape::LayerNorm(_)).then(|| "1e-5".into()),
         shape,
     }

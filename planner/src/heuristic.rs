@@ -45,11 +45,11 @@ pub fn propose(problem: &Problem, device: &DeviceDescription) -> Plan {
 /// The ops that a plan's fusions leave to be scheduled.
 pub fn there<'p>(problem: &'p Problem, plan: &Plan) -> impl Iterator<Item = &'p PlannedOp> {
     let passes: Vec<String> = plan.passes.iter().map(|step| step.pass.clone()).collect();
-    let runs = move |pass: &Option<String>| pass.as_ref().is_some_and(|it| passes.contains(it));
-    problem
-        .ops
-        .iter()
-        .filter(move |op| (op.made_by.is_none() || runs(&op.made_by)) && !runs(&op.gone_after))
+    let is_there = move |op: &&PlannedOp| {
+        let ran: Vec<&str> = passes.iter().map(String::as_str).collect();
+        op.is_there(&ran)
+    };
+    problem.ops.iter().filter(is_there)
 }
 
 /// The schedule that an op's shape and the device suggest.

@@ -12,8 +12,9 @@ const MATMUL: &[Axis] = &[
     ("tile-m", &[1, 4, 8, 16, 32, 64, 128, 256]),
     ("tile-n", &[4, 8, 16, 32, 64, 128, 256]),
     ("tile-k", &[4, 8, 16, 32, 64]),
-    ("thread-m", &[1, 2, 4, 8, 16]),
-    ("thread-n", &[1, 2, 4, 8, 16]),
+    // With a matrix unit a subgroup's share.
+    ("thread-m", &[1, 2, 4, 8, 16, 32, 64]),
+    ("thread-n", &[1, 2, 4, 8, 16, 32, 64]),
     ("vector-width", &[1, 2, 4, 8, 16]),
     ("stages", &[1, 2, 3, 4, 5]),
     ("unroll", &[0, 4, 8, 16]),
@@ -21,6 +22,7 @@ const MATMUL: &[Axis] = &[
     // 0 asks for no number; others select among the shares above.
     ("subgroups", &[0, 1, 2, 4, 8, 16]),
     ("split-k", &[1, 2, 4, 8]),
+    ("matrix-unit", &[0, 8, 16]),
 ];
 
 const ATTENTION: &[Axis] = &[

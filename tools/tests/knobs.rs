@@ -1,6 +1,7 @@
 //! Every knob of a plan changes the kernels or their dispatch: the emitted WGSL or the
-//! number of workgroups. The lists of knobs are the catalog's and the flat form's own, so
-//! that a new knob without a case here fails.
+//! number of workgroups. A knob that only asks for something is a condition instead. The
+//! lists of knobs are the catalog's and the flat form's own, so that a new knob without a
+//! case here fails.
 
 #![cfg(feature = "mlir")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
@@ -61,6 +62,9 @@ const SCORES: &str = "func.func @f(%q: tensor<1x2x4x8xf32>, %k: tensor<1x2x6x8xf
 /// Passes that only tidy up what others leave: they have no knob and may change nothing.
 const TIDY: &[&str] = &["kforge-eliminate-dead-ops", "canonicalize", "cse"];
 
+/// Knobs that choose nothing: they ask for what others must then give.
+const ASK: &[(&str, &str)] = &[("kforge-tile-matmul", "subgroups")];
+
 type Set = &'static [(&'static str, i64)];
 
 /// Two settings of a knob, with what they need of others.
@@ -78,8 +82,6 @@ fn settings(pass: &str, knob: &str) -> Option<(&'static str, [Set; 2])> {
                 "stages" => [&[("stages", 1)], &[("stages", 2)]],
                 "unroll" => [&[("unroll", 0)], &[("unroll", 4)]],
                 "group-m" => [&[("group-m", 1)], &[("group-m", 2)]],
-                // It asks for a number that the shares above must then give.
-                "subgroups" => [&[("subgroups", 8)], &[("subgroups", 4), ("thread-m", 8)]],
                 "split-k" => [&[("split-k", 1)], &[("split-k", 2)]],
                 _ => return None,
             },
@@ -170,6 +172,9 @@ fn every_knob_changes_the_kernel_or_its_dispatch() {
                 assert!(text.contains("changes what is computed"), "{text}");
                 continue;
             }
+            if ASK.contains(&(pass, knob)) {
+                continue;
+            }
             let Some((text, settings)) = settings(pass, knob) else {
                 panic!("no test shows what {knob} of {pass} changes");
             };
@@ -185,6 +190,34 @@ fn every_knob_changes_the_kernel_or_its_dispatch() {
             assert_ne!(one, other, "{knob} of {pass}");
         }
     }
+}
+
+/// 64x64 tiles in shares of `thread_m`x4, asked to give so many subgroups of 32.
+fn asking(subgroups: i64, thread_m: i64) -> Plan {
+    let mut step = Step::new("kforge-tile-matmul");
+    for (name, value) in [("subgroups", subgroups), ("thread-m", thread_m)] {
+        step.knobs.insert(name.into(), Knob::Integer(value));
+    }
+    with(MATMUL, step)
+}
+
+#[test]
+fn a_number_of_subgroups_is_a_condition_and_changes_no_kernel() {
+    for (subgroups, thread_m) in [(8, 4), (4, 8)] {
+        let (asked, free) = (asking(subgroups, thread_m), asking(0, thread_m));
+        assert_eq!(compiled(MATMUL, &asked), compiled(MATMUL, &free));
+    }
+    for (subgroups, thread_m) in [(4, 4), (8, 8), (3, 4)] {
+        let violations = check(&asking(subgroups, thread_m), None).unwrap_err();
+        let text = violations[0].to_string();
+        let words = format!("subgroups {subgroups} of 32 invocations differ from the ");
+        assert!(text.contains(&words), "{text}");
+    }
+    // A device whose subgroups have no one size cannot say.
+    let mut plan = asking(4, 4);
+    plan.device.insert("subgroup-size".into(), Knob::Integer(0));
+    let text = check(&plan, None).unwrap_err()[0].to_string();
+    assert!(text.contains("has no fixed subgroup size"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The knobs of an attention kernel.
 
-use super::{Unfit, schedule, within};
+use super::{Unfit, schedule, verdict, within};
 use crate::{Element, device::Device};
 
 schedule! {
@@ -12,7 +12,18 @@ schedule! {
 }
 
 /// Head size above which the accumulator of one query leaves the registers.
-const MAX_HEAD: u64 = 256;
+pub const MAX_HEAD: u64 = 256;
+
+/// What an attention schedule is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// Size of a query and a key.
+    pub head: u64,
+    /// Size of a value.
+    pub value_head: u64,
+    /// Element type.
+    pub element: Element,
+}
 
 impl AttentionSchedule {
     /// Workgroup memory for one block of keys and values, in bytes; as many as can be
@@ -24,6 +35,15 @@ impl AttentionSchedule {
             .saturating_mul(element.bytes() as i64)
     }
 
+    /// Least and most of a knob on a device.
+    pub fn range(knob: &str, device: &Device) -> Option<(i64, i64)> {
+        Some(match knob {
+            "block-q" => (1, device.max_invocations()),
+            "block-kv" => (1, 1024),
+            _ => return None,
+        })
+    }
+
     /// Every relation that does not hold, in one list.
     pub fn check(
         &self,
@@ -32,14 +52,35 @@ impl AttentionSchedule {
         element: Element,
         device: &Device,
     ) -> Result<(), Vec<Unfit>> {
+        let heads = Heads {
+            head,
+            value_head,
+            element,
+        };
+        verdict(Self::judge(|name| self.knob(name), Some(heads), device))
+    }
+
+    /// Every relation that does not hold among the knobs that `knob` gives, and with the
+    /// heads if they are known.
+    pub fn judge(
+        mut knob: impl FnMut(&str) -> Option<i64>,
+        heads: Option<Heads>,
+        device: &Device,
+    ) -> Vec<Unfit> {
         let mut unfit = Vec::new();
-        let positive = within(
-            &mut unfit,
-            "block-q",
-            self.block_q,
-            1,
-            device.max_invocations(),
-        ) & within(&mut unfit, "block-kv", self.block_kv, 1, 1024);
+        let mut known = |name: &str| {
+            let range = Self::range(name, device);
+            within(&mut unfit, name, knob(name), range)
+        };
+        let (block_q, block_kv) = (known("block-q"), known("block-kv"));
+        let Some(heads) = heads else {
+            return unfit;
+        };
+        let Heads {
+            head,
+            value_head,
+            element,
+        } = heads;
         for (name, size) in [("head size", head), ("value head size", value_head)] {
             if size > MAX_HEAD {
                 unfit.push(Unfit(format!(
@@ -47,16 +88,20 @@ impl AttentionSchedule {
                 )));
             }
         }
-        if positive {
-            let bytes = self.workgroup_bytes(head, value_head, element);
+        if let Some(block_kv) = block_kv {
+            let schedule = Self {
+                block_q: block_q.unwrap_or(1),
+                block_kv,
+            };
+            let bytes = schedule.workgroup_bytes(head, value_head, element);
             if bytes > device.tile_memory() {
                 unfit.push(Unfit(format!(
-                    "block-kv {} of head sizes {head} and {value_head} in {element} takes {bytes} bytes of workgroup memory, the device '{}' has {}",
-                    self.block_kv, device.name, device.tile_memory()
+                    "block-kv {block_kv} of head sizes {head} and {value_head} in {element} takes {bytes} bytes of workgroup memory, the device '{}' has {}",
+                    device.name, device.tile_memory()
                 )));
             }
         }
-        if unfit.is_empty() { Ok(()) } else { Err(unfit) }
+        unfit
     }
 
     /// A schedule that fits, where the head sizes allow one.
@@ -108,6 +153,16 @@ mod tests {
         let schedule = AttentionSchedule::guess(u64::MAX, u64::MAX, 64, Element::F16, &device);
         let unfit = schedule.check(u64::MAX, 64, Element::F16, &device);
         assert!(unfit.unwrap_err()[0].to_string().contains("head size"));
+    }
+
+    #[test]
+    fn queries_out_of_range_do_not_hide_memory() {
+        let schedule = AttentionSchedule {
+            block_q: 0,
+            block_kv: 64,
+        };
+        let unfit = schedule.check(64, 64, Element::F32, &Device::default());
+        assert_eq!(unfit.unwrap_err().len(), 2);
     }
 
     #[test]

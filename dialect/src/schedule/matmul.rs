@@ -1,6 +1,6 @@
 //! The knobs of a matmul kernel, what they must satisfy, and a first guess.
 
-use super::{Unfit, choose_tiles, divides, schedule, vector_width, within};
+use super::{Unfit, choose_tiles, matmul_relations, schedule, verdict};
 use crate::{Element, MatmulSignature, device::Device};
 
 schedule! {
@@ -56,9 +56,6 @@ impl MatmulProblem {
     }
 }
 
-/// Accumulator elements of one invocation above which no device keeps them in registers.
-const MAX_ACCUMULATORS: i64 = 256;
-
 impl MatmulSchedule {
     /// Parts of a tile: of one invocation each, or with a matrix unit of one subgroup.
     pub fn shares(&self) -> i64 {
@@ -99,135 +96,34 @@ impl MatmulSchedule {
         tiles + results
     }
 
+    /// Least and most of a knob on a device; a vector width is a power of two as well.
+    pub fn range(knob: &str, device: &Device) -> Option<(i64, i64)> {
+        Some(match knob {
+            "tile-m" | "tile-n" | "tile-k" | "group-m" | "split-k" => (1, 1024),
+            "thread-m" | "thread-n" => (1, 64),
+            "vector-width" => (1, device.max_vector()),
+            "stages" => (1, 5),
+            "unroll" => (0, 1024),
+            "subgroups" => (0, 64),
+            "matrix-unit" => (0, 16),
+            _ => return None,
+        })
+    }
+
     /// Every relation that does not hold, in one list.
     pub fn check(&self, problem: &MatmulProblem, device: &Device) -> Result<(), Vec<Unfit>> {
-        let mut unfit = Vec::new();
-        let mut positive = true;
-        for (name, value, most) in [
-            ("tile-m", self.tile_m, 1024),
-            ("tile-n", self.tile_n, 1024),
-            ("tile-k", self.tile_k, 1024),
-            ("thread-m", self.thread_m, 64),
-            ("thread-n", self.thread_n, 64),
-            ("stages", self.stages, 5),
-            ("group-m", self.group_m, 1024),
-            ("split-k", self.split_k, 1024),
-        ] {
-            positive &= within(&mut unfit, name, value, 1, most);
-        }
-        within(&mut unfit, "unroll", self.unroll, 0, 1024);
-        within(&mut unfit, "subgroups", self.subgroups, 0, 64);
-        if ![0, 8, 16].contains(&self.matrix_unit) {
-            let message = format!("matrix-unit is {}, expected 0, 8 or 16", self.matrix_unit);
-            unfit.push(Unfit(message));
-            positive = false;
-        }
-        positive &= vector_width(&mut unfit, self.vector_width, device);
-        if !positive {
-            return Err(unfit);
-        }
-        let vector = ("vector-width", self.vector_width);
-        divides(
-            &mut unfit,
-            ("thread-m", self.thread_m),
-            ("tile-m", self.tile_m),
-        );
-        divides(
-            &mut unfit,
-            ("thread-n", self.thread_n),
-            ("tile-n", self.tile_n),
-        );
-        divides(&mut unfit, vector, ("tile-k", self.tile_k));
-        divides(&mut unfit, vector, ("tile-n", self.tile_n));
-        divides(&mut unfit, vector, ("thread-n", self.thread_n));
-        let step = if self.unroll == 0 {
-            self.tile_k
-        } else {
-            self.unroll
-        };
-        divides(&mut unfit, ("unroll", step), ("tile-k", self.tile_k));
-        divides(&mut unfit, vector, ("unroll", step));
-        if self.matrix_unit > 0 {
-            self.check_matrix_unit(problem, device, step, &mut unfit);
-        }
-        if unfit.is_empty() {
-            self.check_budgets(problem, device, &mut unfit);
-        }
-        if unfit.is_empty() { Ok(()) } else { Err(unfit) }
+        let knob = |name: &str| self.knob(name);
+        verdict(matmul_relations::judge(knob, Some(problem.element), device))
     }
 
-    fn check_matrix_unit(
-        &self,
-        problem: &MatmulProblem,
+    /// Every relation that does not hold whatever the knobs are that `knob` does not give
+    /// or gives out of range, and whatever the elements are if they are not known.
+    pub fn judge(
+        knob: impl FnMut(&str) -> Option<i64>,
+        element: Option<Element>,
         device: &Device,
-        step: i64,
-        unfit: &mut Vec<Unfit>,
-    ) {
-        let edge = ("matrix-unit", self.matrix_unit);
-        divides(unfit, edge, ("thread-m", self.thread_m));
-        divides(unfit, edge, ("thread-n", self.thread_n));
-        divides(unfit, edge, ("tile-k", self.tile_k));
-        divides(unfit, edge, ("unroll", step));
-        let (edge, element) = (self.matrix_unit, problem.element);
-        let shape = format!("{edge}x{edge}x{edge}:{element}:f32");
-        if !device.matrix_shapes.contains(&shape) {
-            let known = match &device.matrix_shapes[..] {
-                [] => "none".into(),
-                shapes => shapes.join(", "),
-            };
-            unfit.push(Unfit(format!(
-                "matrix-unit {edge} needs products {shape}, the device '{}' has {known}",
-                device.name
-            )));
-        }
-        if device.subgroup_size == 0 {
-            unfit.push(Unfit(format!(
-                "matrix-unit is {edge}, but the device '{}' has no fixed subgroup size",
-                device.name
-            )));
-        }
-    }
-
-    fn check_budgets(&self, problem: &MatmulProblem, device: &Device, unfit: &mut Vec<Unfit>) {
-        let invocations = self.invocations(device.subgroup_size as i64);
-        if invocations > device.max_invocations() {
-            unfit.push(Unfit(format!(
-                "(tile-m {}/thread-m {})*(tile-n {}/thread-n {}) = {invocations} invocations, the device '{}' has {}",
-                self.tile_m, self.thread_m, self.tile_n, self.thread_n, device.name, device.max_invocations()
-            )));
-        }
-        let sharing = match self.matrix_unit {
-            0 => 1,
-            _ => device.subgroup_size.max(1) as i64,
-        };
-        let accumulators = self.thread_m * self.thread_n / sharing;
-        if accumulators > MAX_ACCUMULATORS {
-            unfit.push(Unfit(format!(
-                "thread-m {} * thread-n {} = {accumulators} accumulators per invocation, the limit is {MAX_ACCUMULATORS}",
-                self.thread_m, self.thread_n
-            )));
-        }
-        let bytes = self.workgroup_bytes(problem.element);
-        if bytes > device.tile_memory() {
-            unfit.push(Unfit(format!(
-                "{} stages of {}x{}x{} tiles of {} take {bytes} bytes of workgroup memory, the device '{}' has {}",
-                self.stages, self.tile_m, self.tile_n, self.tile_k, problem.element, device.name, device.tile_memory()
-            )));
-        }
-        if self.subgroups != 0 {
-            let size = device.subgroup_size as i64;
-            if size == 0 {
-                unfit.push(Unfit(format!(
-                    "subgroups is {}, but the device '{}' has no fixed subgroup size",
-                    self.subgroups, device.name
-                )));
-            } else if self.subgroups.checked_mul(size) != Some(invocations) {
-                unfit.push(Unfit(format!(
-                    "subgroups {} of {size} invocations differ from the {invocations} that the tiles give",
-                    self.subgroups
-                )));
-            }
-        }
+    ) -> Vec<Unfit> {
+        matmul_relations::judge(knob, element, device)
     }
 
     /// The schedule of the least cost that fits; every problem and device has one.
@@ -299,6 +195,82 @@ mod tests {
         };
         let unfit = schedule.check(&problem(), &device).unwrap_err();
         assert!(unfit[0].to_string().contains("subgroups 4"), "{unfit:?}");
+    }
+
+    #[test]
+    fn a_knob_out_of_range_hides_no_relation_of_others() {
+        let reasons = reasons(MatmulSchedule {
+            tile_m: 1024,
+            tile_n: 1024,
+            thread_m: 3,
+            vector_width: 3,
+            stages: 9,
+            ..Default::default()
+        });
+        let all = reasons.join("\n");
+        for words in [
+            "stages is 9, expected 1 to 5",
+            "vector-width is 3, expected a power of two up to 4",
+            "thread-m 3 does not divide tile-m 1024",
+            "= 87296 invocations or more, the device 'webgpu' has 256",
+            "1 stages of 1024x1024x16 tiles of f32 take 139264 bytes or more of workgroup memory",
+        ] {
+            assert!(all.contains(words), "{words}: {all}");
+        }
+        assert_eq!(reasons.len(), 5, "{all}");
+    }
+
+    #[test]
+    fn unrolling_of_all_is_no_second_relation() {
+        let reasons = reasons(MatmulSchedule {
+            tile_k: 18,
+            ..Default::default()
+        });
+        assert_eq!(reasons, ["vector-width 4 does not divide tile-k 18"]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_held_against_a_schedule() {
+        let device = Device::default();
+        assert_eq!(MatmulSchedule::judge(|_| None, None, &device), []);
+        let knob = |name: &str| (name == "tile-k").then_some(0);
+        let unfit = MatmulSchedule::judge(knob, None, &device);
+        assert_eq!(unfit.len(), 1, "{unfit:?}");
+        // In f32 it would not fit, but the elements may be f16.
+        let large = MatmulSchedule {
+            tile_k: 48,
+            ..Default::default()
+        };
+        let judge = |element| MatmulSchedule::judge(|name| large.knob(name), element, &device);
+        assert_eq!(judge(None), []);
+        assert_eq!(judge(Some(Element::F32)).len(), 1);
+    }
+
+    #[test]
+    fn on_a_cpu_it_is_said_that_a_tile_is_one_invocations() {
+        let cpu = Device {
+            target: Target::Cpu,
+            ..Device::default()
+        };
+        let unfit = MatmulSchedule::default().check(&problem(), &cpu);
+        let text = unfit.unwrap_err()[0].to_string();
+        assert!(
+            text.contains("thread-m equal to tile-m and thread-n to tile-n"),
+            "{text}"
+        );
+        let large = MatmulSchedule {
+            tile_m: 32,
+            tile_n: 32,
+            thread_m: 32,
+            thread_n: 32,
+            ..Default::default()
+        };
+        let text = large.check(&problem(), &cpu).unwrap_err()[0].to_string();
+        assert!(
+            text.contains("1024 accumulators per invocation, the limit is 256"),
+            "{text}"
+        );
+        assert!(text.contains("take tiles such as 16x16"), "{text}");
     }
 
     #[test]

@@ -5,10 +5,12 @@
 mod attention;
 mod choose_tiles;
 mod matmul;
+mod matmul_relations;
 mod row;
 
-pub use attention::AttentionSchedule;
+pub use attention::{AttentionSchedule, Heads, MAX_HEAD};
 pub use matmul::{MatmulProblem, MatmulSchedule};
+pub use matmul_relations::MAX_ACCUMULATORS;
 pub use row::RowSchedule;
 
 use melior::{
@@ -73,6 +75,14 @@ macro_rules! schedule {
                 Some(Self { $($field: value($knob)?,)* })
             }
 
+            /// The value of the knob called `name`.
+            pub fn knob(&self, name: &str) -> Option<i64> {
+                match name {
+                    $($knob => Some(self.$field),)*
+                    _ => None,
+                }
+            }
+
             /// Knobs with their values, in declaration order.
             pub fn knobs(&self) -> Vec<(&'static str, i64)> {
                 vec![$(($knob, self.$field),)*]
@@ -119,41 +129,62 @@ pub(crate) fn attribute<'c>(context: &'c Context, knobs: &[(&str, i64)]) -> Attr
     DictionaryAttribute::new(context, &entries).into()
 }
 
-/// `value` is at least `least` and at most `most`.
+/// The value of a knob that is given and within `range`; where it is not within, that is
+/// said. A relation is then judged if all of its own knobs are there.
 pub(crate) fn within(
     unfit: &mut Vec<Unfit>,
     name: &str,
-    value: i64,
-    least: i64,
-    most: i64,
+    value: Option<i64>,
+    range: Option<(i64, i64)>,
+) -> Option<i64> {
+    let value = value?;
+    let (least, most) = range?;
+    if (least..=most).contains(&value) {
+        return Some(value);
+    }
+    unfit.push(Unfit(format!(
+        "{name} is {value}, expected {least} to {most}"
+    )));
+    None
+}
+
+/// Whether `part` is known to divide `whole`; where it is known not to, that is said.
+pub(crate) fn divides(
+    unfit: &mut Vec<Unfit>,
+    part: (&str, Option<i64>),
+    whole: (&str, Option<i64>),
 ) -> bool {
-    let fits = (least..=most).contains(&value);
-    if !fits {
-        unfit.push(Unfit(format!(
-            "{name} is {value}, expected {least} to {most}"
-        )));
+    let ((part, Some(by)), (whole, Some(all))) = (part, whole) else {
+        return false;
+    };
+    let divides = all % by == 0;
+    if !divides {
+        unfit.push(Unfit(format!("{part} {by} does not divide {whole} {all}")));
     }
-    fits
+    divides
 }
 
-/// `part` divides `whole`.
-pub(crate) fn divides(unfit: &mut Vec<Unfit>, part: (&str, i64), whole: (&str, i64)) {
-    if whole.1 % part.1 != 0 {
-        unfit.push(Unfit(format!(
-            "{} {} does not divide {} {}",
-            part.0, part.1, whole.0, whole.1
-        )));
-    }
-}
-
-/// `value` is an access width of the device: a power of two up to its widest.
-pub(crate) fn vector_width(unfit: &mut Vec<Unfit>, value: i64, device: &Device) -> bool {
+/// The width if it is an access of the device: a power of two up to its widest.
+pub(crate) fn vector_width(
+    unfit: &mut Vec<Unfit>,
+    value: Option<i64>,
+    device: &Device,
+) -> Option<i64> {
+    let value = value?;
     let most = device.max_vector();
-    let fits = value > 0 && value & (value - 1) == 0 && value <= most;
-    if !fits {
-        unfit.push(Unfit(format!(
-            "vector-width is {value}, expected a power of two up to {most}"
-        )));
+    if value > 0 && value & (value - 1) == 0 && value <= most {
+        return Some(value);
     }
-    fits
+    unfit.push(Unfit(format!(
+        "vector-width is {value}, expected a power of two up to {most}"
+    )));
+    None
+}
+
+/// No violation, or all of them.
+pub(crate) fn verdict(unfit: Vec<Unfit>) -> Result<(), Vec<Unfit>> {
+    match unfit.is_empty() {
+        true => Ok(()),
+        false => Err(unfit),
+    }
 }

@@ -31,7 +31,9 @@
 //! let op = PlannedOp {
 //!     name: "up".into(),
 //!     made_by: None,
+//!     made_with: Vec::new(),
 //!     gone_after: None,
+//!     gone_with: Vec::new(),
 //!     epsilon: None,
 //!     shape: OpShape::Matmul { batch: 1, m: 64, n: 64, k: 64, element: Dtype::F32 },
 //! };

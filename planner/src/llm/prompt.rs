@@ -146,9 +146,21 @@ fn op_line(op: &PlannedOp) -> String {
     );
     if let Some(pass) = &op.made_by {
         line(&mut text, format_args!("; made by {pass}"));
+        if !op.made_with.is_empty() {
+            line(
+                &mut text,
+                format_args!(" if {} ran before", op.made_with.join(" and ")),
+            );
+        }
     }
     if let Some(pass) = &op.gone_after {
         line(&mut text, format_args!("; no longer there after {pass}"));
+        if !op.gone_with.is_empty() {
+            line(
+                &mut text,
+                format_args!(" if {} ran before", op.gone_with.join(" and ")),
+            );
+        }
     }
     text
 }

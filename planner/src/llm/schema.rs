@@ -63,7 +63,9 @@ pub(super) fn groups(problem: &Problem) -> Vec<Vec<&str>> {
     let mut groups: Vec<(&PlannedOp, Vec<&str>)> = Vec::new();
     for op in &problem.ops {
         let same = |it: &PlannedOp| {
-            (it.shape, &it.made_by, &it.gone_after) == (op.shape, &op.made_by, &op.gone_after)
+            let own = (op.shape, &op.made_by, &op.made_with);
+            (it.shape, &it.made_by, &it.made_with) == own
+                && (&it.gone_after, &it.gone_with) == (&op.gone_after, &op.gone_with)
         };
         match groups.iter_mut().find(|(first, _)| same(first)) {
             Some((_, names)) => names.push(&op.name),

@@ -25,6 +25,17 @@ const CHOSEN: &[&str] = &[
     "kforge-vectorize-layernorm",
 ];
 
+/// Passes that make or take away ops with knobs, in the order in which each finds what
+/// it needs.
+pub(crate) const FUSIONS: &[&str] = &[
+    "kforge-fold-constants",
+    // Before epilogues: its scores must still be a plain matmul.
+    "kforge-fuse-attention",
+    "kforge-fuse-matmul-activation",
+    // It reads activations from the matmuls.
+    "kforge-fuse-mlp-block",
+];
+
 /// Options that would change what is computed or what is trusted; they keep their default.
 const FIXED: &[(&str, &str)] = &[
     ("kforge-fuse-attention", "assume-visible-rows"),

@@ -9,12 +9,15 @@
 
 use std::collections::BTreeMap;
 
+use kforge_dialect::schedule::MAX_ACCUMULATORS;
 use kforge_runtime::device::Target;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Knob, Plan, PlanError, Provenance, SCHEMA, Step, Violation, catalog, check::device_of,
+    Knob, Plan, Step, Violation, canonical,
+    catalog::{self, FUSIONS},
+    check::{device_of, range, shown},
+    fields::{Draft, list, object, schema, target, text},
 };
 use crate::problem::{OpShape, Problem};
 
@@ -52,58 +55,75 @@ pub const FLAT_KNOBS: &[FlatKnob] = &[
     FlatKnob { name: "enable_fold_constants", passes: &["kforge-fold-constants"], option: None },
 ];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Flat {
-    #[serde(default)]
-    schema: Option<u32>,
-    target: Target,
-    #[serde(default)]
-    device: super::Knobs,
-    pass_order: Vec<String>,
-    #[serde(default)]
-    knobs: BTreeMap<String, Value>,
-    #[serde(default)]
-    provenance: Provenance,
-}
+/// Fields of the flat form.
+const FIELDS: &[&str] = &[
+    "schema",
+    "target",
+    "device",
+    "pass_order",
+    "knobs",
+    "provenance",
+];
 
-/// Reads the flat form for a problem.
-pub(super) fn read(value: Value, problem: Option<&Problem>) -> Result<Plan, PlanError> {
-    let flat: Flat =
-        serde_json::from_value(value).map_err(|error| PlanError::Json(error.to_string()))?;
-    if let Some(got) = flat.schema.filter(|got| *got != SCHEMA) {
-        return Err(PlanError::Schema { got: got.into() });
+/// Reads what can be read of the flat form for a problem.
+pub(super) fn read(value: &Value, problem: Option<&Problem>) -> Draft {
+    let mut found = Vec::new();
+    let nothing = serde_json::Map::new();
+    let fields = object(value, "plan", FIELDS, &mut found).unwrap_or(&nothing);
+    schema(fields.get("schema"), false, &mut found);
+    let target = target(fields.get("target"), &mut found);
+    let (device, odd) = canonical::device(fields.get("device"), &mut found);
+    let mut plan = Plan::new(target, device);
+    if let Some(value) = fields.get("provenance") {
+        plan.provenance = canonical::provenance(value, &mut found);
     }
-    let mut violations = Vec::new();
-    let mut plan = Plan::new(flat.target, flat.device);
-    plan.provenance = flat.provenance;
     plan.problem = problem.cloned();
-    for (index, name) in flat.pass_order.iter().enumerate() {
-        match pass(name) {
-            Some(pass) => plan.passes.push(Step::new(pass)),
-            None => {
-                let known: Vec<&str> = catalog::names().map(unprefixed).collect();
-                let place = format!("pass_order[{index}]");
-                let name: String = name.chars().take(80).flat_map(char::escape_debug).collect();
-                let message = format!("'{name}' is no pass; these are: {}", known.join(", "));
-                violations.push(Violation::new(place, message));
+    let order = fields.get("pass_order");
+    let order = list(order, "pass_order", "names of passes", &mut found);
+    for (index, name) in order.iter().enumerate() {
+        plan.passes.push(step(index, name, &mut found));
+    }
+    let mut stated = Stated::new();
+    match fields.get("knobs") {
+        None => {}
+        Some(Value::Object(knobs)) => {
+            // In one order, whatever that of the file.
+            let knobs: BTreeMap<&String, &Value> = knobs.iter().collect();
+            for (name, value) in knobs {
+                if let Err(message) = apply(&mut plan, name, value, problem, &mut stated) {
+                    let place = format!("knobs.{}", shown(name));
+                    found.push(Violation::new(place, message));
+                }
             }
         }
-    }
-    let mut stated = BTreeMap::new();
-    for (name, value) in &flat.knobs {
-        if let Err(message) = apply(&mut plan, name, value, problem, &mut stated) {
-            violations.push(Violation::new(
-                format!("knobs.{}", name.escape_debug()),
-                message,
-            ));
+        Some(other) => {
+            let message = format!("is {}, expected an object", text(other));
+            found.push(Violation::new("knobs", message));
         }
     }
-    if !violations.is_empty() {
-        return Err(PlanError::Refused(violations));
-    }
     derive(&mut plan, &stated);
-    Ok(plan)
+    let unread = plan.passes.iter().enumerate();
+    let unread = unread.filter(|(_, step)| catalog::find(&step.pass).is_none());
+    Draft {
+        unread: unread.map(|(index, _)| index).collect(),
+        plan,
+        found,
+        odd,
+    }
+}
+
+/// A pass of the order; an unknown one keeps its place.
+fn step(index: usize, name: &Value, found: &mut Vec<Violation>) -> Step {
+    if let Some(pass) = name.as_str().and_then(pass) {
+        return Step::new(pass);
+    }
+    let known: Vec<&str> = catalog::names().map(unprefixed).collect();
+    let name = name
+        .as_str()
+        .map_or_else(|| text(name), |name| format!("'{}'", shown(name)));
+    let message = format!("{name} is no pass; these are: {}", known.join(", "));
+    found.push(Violation::new(format!("pass_order[{index}]"), message));
+    Step::new("")
 }
 
 fn unprefixed(pass: &str) -> &str {
@@ -116,8 +136,8 @@ fn pass(name: &str) -> Option<&'static str> {
     catalog::names().find(|known| *known == name || unprefixed(known) == name)
 }
 
-/// Options that the flat form stated, by option name.
-type Stated = BTreeMap<&'static str, i64>;
+/// Options that the flat form stated, by option name; `None` where the value is no integer.
+type Stated = BTreeMap<&'static str, Option<i64>>;
 
 fn apply(
     plan: &mut Plan,
@@ -142,39 +162,50 @@ fn apply(
     let Some(option) = knob.option else {
         let on = value
             .as_bool()
-            .ok_or_else(|| format!("is {value}, expected true or false"))?;
-        let there = plan
-            .passes
-            .iter()
-            .any(|step| knob.passes.contains(&step.pass.as_str()));
-        match (on, there) {
-            (false, _) => plan
-                .passes
-                .retain(|step| !knob.passes.contains(&step.pass.as_str())),
-            // Before the schedules, which must see the fused op.
-            (true, false) => plan.passes.insert(0, Step::new(knob.passes[0])),
-            (true, true) => {}
-        }
+            .ok_or_else(|| format!("is {}, expected true or false", text(value)))?;
+        switch(plan, knob.passes, on);
         return Ok(());
     };
-    let integer = value
-        .as_i64()
-        .ok_or_else(|| format!("is {value}, expected an integer"))?;
-    if let Some(other) = stated.insert(option, integer)
-        && other != integer
-    {
+    let integer = value.as_i64();
+    let other = stated.insert(option, integer).flatten();
+    let device = device_of(plan);
+    let steps = plan.passes.iter_mut();
+    for step in steps.filter(|step| knob.passes.contains(&step.pass.as_str())) {
+        match integer {
+            Some(integer) => step.knobs.insert(option.to_owned(), Knob::Integer(integer)),
+            // Not the default: nothing is known of it.
+            None => step.knobs.remove(option),
+        };
+    }
+    let Some(integer) = integer else {
+        let (least, most) = range(knob.passes[0], option, &device);
         return Err(format!(
-            "is {integer}, but another knob sets {option} to {other}"
+            "is {}, expected an integer from {least} to {most}",
+            text(value)
         ));
+    };
+    match other.filter(|other| *other != integer) {
+        Some(other) => Err(format!(
+            "is {integer}, but another knob sets {option} to {other}"
+        )),
+        None => Ok(()),
     }
-    for step in plan
-        .passes
-        .iter_mut()
-        .filter(|step| knob.passes.contains(&step.pass.as_str()))
-    {
-        step.knobs.insert(option.to_owned(), Knob::Integer(integer));
+}
+
+/// Lets a pass run or not. One that is not in the order comes where it finds what it
+/// needs: behind the fusions that make it, and so before the schedules.
+fn switch(plan: &mut Plan, passes: &'static [&'static str], on: bool) {
+    let is_own = |step: &Step| passes.contains(&step.pass.as_str());
+    if !on {
+        plan.passes.retain(|step| !is_own(step));
+    } else if !plan.passes.iter().any(is_own) {
+        let rank = |pass: &str| FUSIONS.iter().position(|it| *it == pass);
+        let own = rank(passes[0]);
+        let earlier = |step: &Step| rank(&step.pass).is_some_and(|it| Some(it) < own);
+        let place = plan.passes.iter().rposition(earlier);
+        let place = place.map_or(0, |place| place + 1);
+        plan.passes.insert(place, Step::new(passes[0]));
     }
-    Ok(())
 }
 
 /// The program's own epsilon is no choice; any other would change what is computed.
@@ -205,22 +236,50 @@ fn epsilon(value: &Value, problem: Option<&Problem>) -> Result<(), String> {
     Ok(())
 }
 
-/// What the flat form leaves open: the share of one invocation.
+/// What the flat form leaves open: the share of one invocation, and on a CPU, where one
+/// invocation computes a whole tile, tiles of a size that it can.
 fn derive(plan: &mut Plan, stated: &Stated) {
     let device = device_of(plan);
-    let warps = stated.get("subgroups").copied();
+    let warps = stated.get("subgroups").copied().flatten();
     let size = device.subgroup_size as i64;
+    let most = device.max_invocations();
+    let is_cpu = plan.target == Target::Cpu;
     for step in plan.passes.iter_mut().filter(|step| step.pass == MATMUL[0]) {
-        let get = |name: &str| step.integer(name).unwrap_or(1);
-        let (tile_m, tile_n, width) = (get("tile-m"), get("tile-n"), get("vector-width"));
-        let most = device.max_invocations();
+        if is_cpu {
+            tiles(step, stated);
+        }
+        let get = |name: &str| step.integer(name);
+        let (Some(tile_m), Some(tile_n)) = (get("tile-m"), get("tile-n")) else {
+            // Shares of unknown tiles are unknown.
+            step.knobs.remove("thread-m");
+            step.knobs.remove("thread-n");
+            continue;
+        };
+        let width = get("vector-width").unwrap_or(1);
         let wanted = warps
             .map(|warps| warps.saturating_mul(size))
             .filter(|it| *it > 0);
-        if let Some((m, n)) = share(tile_m, tile_n, width, wanted, most) {
+        // Where nothing fits, the next best shows what does not.
+        let found = share(tile_m, tile_n, width, wanted, most)
+            .or_else(|| share(tile_m, tile_n, width, None, most))
+            .or_else(|| share(tile_m, tile_n, 1, None, most));
+        if let Some((m, n)) = found {
             step.knobs.insert("thread-m".into(), Knob::Integer(m));
             step.knobs.insert("thread-n".into(), Knob::Integer(n));
         }
+    }
+}
+
+/// Tiles that one invocation can compute, where they are not stated.
+fn tiles(step: &mut Step, stated: &Stated) {
+    for (tile, other) in [("tile-m", "tile-n"), ("tile-n", "tile-m")] {
+        if stated.contains_key(tile) {
+            continue;
+        }
+        let other = stated.get(other).copied().flatten().unwrap_or(16);
+        let fits = |size: &i64| size.saturating_mul(other) <= MAX_ACCUMULATORS;
+        let size = [16, 8, 4, 2, 1].into_iter().find(fits).unwrap_or(1);
+        step.knobs.insert(tile.into(), Knob::Integer(size));
     }
 }
 

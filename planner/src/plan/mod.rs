@@ -5,8 +5,10 @@
 //! does not fit the problem or the device before anything is built; what then comes
 //! out is decided by `kforge-verify`.
 
+mod canonical;
 pub mod catalog;
 mod check;
+mod fields;
 mod flat;
 mod json;
 mod text;

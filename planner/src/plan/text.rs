@@ -5,7 +5,7 @@
 
 use kforge_runtime::device::Target;
 
-use super::{Knob, Knobs, Plan, Step, catalog};
+use super::{Knob, Knobs, Plan, Step, Violation, catalog};
 
 /// Why a text is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,13 @@ pub enum TextError {
         /// The option as written.
         option: String,
     },
+}
+
+impl TextError {
+    /// It, as a violation beside others.
+    pub fn violation(&self) -> Violation {
+        Violation::new("pipeline", self.to_string())
+    }
 }
 
 impl Plan {

@@ -1,8 +1,6 @@
 //! A module's problem: its hash and the ops that passes can schedule.
 //!
-//! Which ops there are depends on what is fused, so the fusions run one after the
-//! other on a copy, and each op is listed with the pass that makes it and the pass
-//! that takes it away.
+//! Which ops there are depends on what is fused: [`fusions`] finds that out.
 
 use kforge_dialect::{
     Attention, Element, LayerNorm, Matmul, RmsNorm, Softmax, TensorType, attributes, ir,
@@ -20,16 +18,8 @@ use melior::{
     utility::parse_pass_pipeline,
 };
 
-use super::{OpShape, PlannedOp, Problem, Rows};
+use super::{OpShape, PlannedOp, Problem, Rows, fusions};
 use crate::plan::catalog;
-
-/// Passes that make or take away ops with knobs, in the order plans use them.
-const FUSIONS: &[&str] = &[
-    "kforge-fold-constants",
-    "kforge-fuse-attention",
-    "kforge-fuse-matmul-activation",
-    "kforge-fuse-mlp-block",
-];
 
 /// Why a module is no problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,30 +54,7 @@ pub fn of_module(context: &Context, module: &Module) -> Result<Problem, ExtractE
         return Err(ExtractError::Lowered);
     }
     let hash = blake3::hash(canonical(context, module)?.as_bytes());
-    let mut copy = prepared(context, module)?;
-    let mut ops: Vec<PlannedOp> = Vec::new();
-    let mut here = scheduled(copy.as_operation())?;
-    ops.extend(here.iter().cloned());
-    for fusion in FUSIONS {
-        run(context, &mut copy, fusion)?;
-        let now = scheduled(copy.as_operation())?;
-        let same = |a: &PlannedOp, b: &PlannedOp| a.name == b.name && a.shape == b.shape;
-        for op in ops.iter_mut().filter(|op| op.gone_after.is_none()) {
-            let was = here.iter().any(|it| same(it, op));
-            if was && !now.iter().any(|it| same(it, op)) {
-                op.gone_after = Some((*fusion).to_owned());
-            }
-        }
-        for op in &now {
-            if !here.iter().any(|it| same(it, op)) {
-                ops.push(PlannedOp {
-                    made_by: Some((*fusion).to_owned()),
-                    ..op.clone()
-                });
-            }
-        }
-        here = now;
-    }
+    let ops = fusions::ops(context, &prepared(context, module)?)?;
     if ops.is_empty() {
         return Err(ExtractError::Nothing);
     }
@@ -124,14 +91,14 @@ fn canonical(context: &Context, module: &Module) -> Result<String, ExtractError>
     Ok(copy.as_operation().to_string())
 }
 
-fn clone<'c>(context: &'c Context, module: &Module) -> Result<Module<'c>, ExtractError> {
+pub(super) fn clone<'c>(context: &'c Context, module: &Module) -> Result<Module<'c>, ExtractError> {
     let text = module.as_operation().to_string();
     Module::parse(context, &text).ok_or_else(|| ExtractError::Pass {
         pass: "the parser".into(),
     })
 }
 
-fn run(context: &Context, module: &mut Module, pass: &str) -> Result<(), ExtractError> {
+pub(super) fn run(context: &Context, module: &mut Module, pass: &str) -> Result<(), ExtractError> {
     let failed = || ExtractError::Pass {
         pass: pass.split('{').next().unwrap_or(pass).into(),
     };
@@ -141,7 +108,8 @@ fn run(context: &Context, module: &mut Module, pass: &str) -> Result<(), Extract
     manager.run(module).map_err(|_| failed())
 }
 
-fn scheduled(module: OperationRef) -> Result<Vec<PlannedOp>, ExtractError> {
+/// The ops with knobs as they stand.
+pub(super) fn scheduled(module: OperationRef) -> Result<Vec<PlannedOp>, ExtractError> {
     let functions = select::functions(module).into_iter();
     let ops = functions.flat_map(select::kforge_ops);
     let planned = ops.filter_map(|op| {
@@ -153,7 +121,9 @@ fn scheduled(module: OperationRef) -> Result<Vec<PlannedOp>, ExtractError> {
         Some(Ok(PlannedOp {
             name,
             made_by: None,
+            made_with: Vec::new(),
             gone_after: None,
+            gone_with: Vec::new(),
             epsilon,
             shape,
         }))

@@ -1,6 +1,7 @@
 //! What a plan is for: the module and the ops in it that have knobs.
 
 mod extract;
+mod fusions;
 
 pub(crate) use extract::prepared;
 pub use extract::{ExtractError, of_module};
@@ -33,9 +34,15 @@ pub struct PlannedOp {
     /// The pass that makes it, if it is not in the module from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<String>,
+    /// Passes that must run before that one for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_with: Vec<String>,
     /// The pass that fuses it away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_after: Option<String>,
+    /// Passes that must run before that one for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_with: Vec<String>,
     /// A norm's epsilon, which a plan may state but never choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<String>,
@@ -93,6 +100,20 @@ pub struct Rows {
     pub n: u64,
     /// Element type.
     pub element: Dtype,
+}
+
+impl PlannedOp {
+    /// Whether it is there after these passes, which ran in this order.
+    pub fn is_there(&self, ran: &[&str]) -> bool {
+        let happened = |pass: &Option<String>, with: &[String]| {
+            let place = |pass: &str| ran.iter().position(|it| *it == pass);
+            let place = pass.as_deref().and_then(place);
+            let before = place.map(|place| &ran[..place]);
+            before.is_some_and(|before| with.iter().all(|it| before.contains(&it.as_str())))
+        };
+        (self.made_by.is_none() || happened(&self.made_by, &self.made_with))
+            && !happened(&self.gone_after, &self.gone_with)
+    }
 }
 
 impl OpShape {

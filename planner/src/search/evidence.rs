@@ -34,11 +34,19 @@ pub(super) fn rng(seed: u64, history: &[Attempt]) -> Rng {
     Rng::with_seed(bytes.map_or(seed, |bytes| u64::from_le_bytes(*bytes)))
 }
 
-/// The points whose plans the history holds.
+/// The points whose kernels the history holds.
 pub(super) fn seen(space: &Space, history: &[Attempt]) -> HashSet<Point> {
     let own = history.iter().filter(|attempt| space.is_for(&attempt.plan));
-    own.filter_map(|attempt| space.point(&attempt.plan))
-        .collect()
+    let points = own.filter_map(|attempt| space.point(&attempt.plan));
+    points.map(|point| on_grid(space, point)).collect()
+}
+
+/// The point with the same kernels that a search would draw.
+fn on_grid(space: &Space, mut point: Point) -> Point {
+    for (op, schedule) in space.ops().iter().zip(&mut point.schedules) {
+        *schedule = schedule.take().map(|values| op.on_grid(values));
+    }
+    point
 }
 
 /// A point that was tried, with its time in milliseconds if it passed.

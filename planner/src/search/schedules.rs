@@ -19,20 +19,21 @@ use crate::{plan::fits, problem::OpShape, space};
 enum Open {
     /// A number.
     At(i64),
-    /// As large as a knob before it.
-    As(&'static str),
+    /// As large as the largest of knobs before it, and at least 1.
+    As(&'static [&'static str]),
 }
 
 /// Knobs in the order of choice. Tiles follow their shares, so that the least tile is
 /// one share; what every relation leaves free comes last.
 const MATMUL: &[(&str, Open)] = &[
+    ("matrix-unit", Open::At(0)),
     ("vector-width", Open::At(1)),
-    ("thread-m", Open::At(1)),
-    ("thread-n", Open::As("vector-width")),
-    ("tile-m", Open::As("thread-m")),
-    ("tile-n", Open::As("thread-n")),
+    ("thread-m", Open::As(&["matrix-unit"])),
+    ("thread-n", Open::As(&["vector-width", "matrix-unit"])),
+    ("tile-m", Open::As(&["thread-m"])),
+    ("tile-n", Open::As(&["thread-n"])),
     ("subgroups", Open::At(0)),
-    ("tile-k", Open::As("vector-width")),
+    ("tile-k", Open::As(&["vector-width", "matrix-unit"])),
     ("stages", Open::At(1)),
     ("unroll", Open::At(0)),
     ("group-m", Open::At(1)),
@@ -49,6 +50,15 @@ const ROWS: &[(&str, Open)] = &[
 
 /// Knobs that no relation is about: all their values fit if one does.
 const FREE: &[&str] = &["group-m", "split-k"];
+
+/// The values of a knob that give kernels of their own. A number of subgroups changes no
+/// kernel, it asks for some of them; where none is asked for, all are there already.
+fn distinct(knob: &str, values: Cow<'static, [i64]>) -> Cow<'static, [i64]> {
+    match knob == "subgroups" && values.contains(&0) {
+        true => Cow::Borrowed(&[0]),
+        false => values,
+    }
+}
 
 /// Multiply-adds in the body of a matmul's inner loop beyond which a software device is
 /// not asked: lavapipe's compiler takes 80 s and more for 4,096 of them (2026-11-28).
@@ -89,7 +99,7 @@ impl Schedules {
         let axis = |(knob, open): &(&str, Open)| {
             values(knob).map(|(knob, values)| Axis {
                 knob,
-                values: Cow::Borrowed(*values),
+                values: distinct(knob, Cow::Borrowed(*values)),
                 open: *open,
             })
         };
@@ -126,7 +136,8 @@ impl Schedules {
     pub(super) fn narrowed(mut self, grid: &Grid, usual: &[i64]) -> Self {
         for (axis, usual) in self.axes.iter_mut().zip(usual) {
             let values = grid.values(axis.knob).map(<[i64]>::to_vec);
-            axis.values = values.unwrap_or_else(|| vec![*usual]).into();
+            let values = values.unwrap_or_else(|| vec![*usual]);
+            axis.values = distinct(axis.knob, values.into());
         }
         self.body = i64::MAX;
         self
@@ -146,6 +157,16 @@ impl Schedules {
     pub fn value(&self, values: &[i64], knob: &str) -> Option<i64> {
         let axis = self.axes.iter().position(|axis| axis.knob == knob)?;
         values.get(axis).copied()
+    }
+
+    /// The schedule of the grid that gives the kernel of one off it.
+    pub(super) fn on_grid(&self, mut values: Values) -> Values {
+        for (axis, value) in self.axes.iter().zip(&mut values) {
+            if axis.knob == "subgroups" && axis.values[..] == [0] {
+                *value = 0;
+            }
+        }
+        values
     }
 
     /// Whether a schedule fits, on the grid or off it.
@@ -170,11 +191,14 @@ impl Schedules {
         for axis in &self.axes[chosen.len()..] {
             let value = match axis.open {
                 Open::At(value) => value,
-                Open::As(knob) => self.value(&all, knob).unwrap_or(1),
+                Open::As(knobs) => {
+                    let known = knobs.iter().filter_map(|knob| self.value(&all, knob));
+                    known.fold(1, i64::max)
+                }
             };
             all.push(value);
         }
-        fits(self.shape, |knob| self.value(&all, knob), &self.device).is_ok()
+        fits(self.shape, |knob| self.value(&all, knob), &self.device)
     }
 
     /// Multiply-adds in a matmul's inner body, with open knobs at what gives the least.

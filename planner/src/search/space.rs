@@ -191,13 +191,8 @@ impl Space {
     /// Per op of the problem whether the fusions leave it to be scheduled.
     pub fn there(&self, on: &[bool]) -> Vec<bool> {
         let passes = self.passes(on);
-        let runs = |pass: &Option<String>| {
-            pass.as_ref()
-                .is_some_and(|pass| passes.contains(&pass.as_str()))
-        };
         let ops = self.problem.ops.iter();
-        ops.map(|op| (op.made_by.is_none() || runs(&op.made_by)) && !runs(&op.gone_after))
-            .collect()
+        ops.map(|op| op.is_there(&passes)).collect()
     }
 
     /// The plan that a point is.

@@ -48,7 +48,9 @@ pub(crate) fn problem(m: u64) -> Problem {
         ops: vec![PlannedOp {
             name: "up".into(),
             made_by: None,
+            made_with: Vec::new(),
             gone_after: None,
+            gone_with: Vec::new(),
             epsilon: None,
             shape,
         }],

@@ -155,7 +155,7 @@ fn values_of_other_kinds_are_refused() {
     is_refused(&value(json!(-64)), "tile-m is -64, expected");
     is_refused(
         &value(json!(i64::MAX)),
-        "tile-m is 9223372036854775807, expected 0 to 1073741824",
+        "tile-m is 9223372036854775807, expected 1 to 1024",
     );
     is_refused(
         &value(json!(u64::MAX)),

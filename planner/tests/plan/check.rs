@@ -64,6 +64,95 @@ fn every_violation_is_listed() {
 }
 
 #[test]
+fn a_wrong_op_or_kind_hides_no_wrong_knob() {
+    let reasons = refused(|plan| {
+        let step = tile(plan);
+        step.op = Some("nosuch".into());
+        set(step, "tile-k", 0);
+        step.knobs.insert("tile-m".into(), Knob::Name("x".into()));
+        step.knobs.insert("bogus".into(), Knob::Integer(1));
+        plan.passes.push(Step {
+            pass: "loop-unroll".into(),
+            op: None,
+            knobs: Default::default(),
+        });
+    });
+    let all = reasons.join("\n");
+    for words in [
+        "has no knob 'bogus'",
+        "tile-m is 'x', expected an integer from 1 to 1024",
+        "tile-k is 0, expected 1 to 1024",
+        "no op is named 'nosuch'",
+        "loop-unroll: is no pass",
+    ] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    assert_eq!(reasons.len(), 5, "{all}");
+}
+
+#[test]
+fn a_knob_out_of_range_hides_no_relation() {
+    let reasons = refused(|plan| {
+        let step = tile(plan);
+        for (knob, value) in [
+            ("tile-m", 1024),
+            ("tile-n", 1024),
+            ("thread-m", 3),
+            ("vector-width", 3),
+            ("stages", 9),
+        ] {
+            set(step, knob, value);
+        }
+    });
+    let all = reasons.join("\n");
+    for words in [
+        "stages is 9",
+        "vector-width is 3",
+        "thread-m 3 does not divide tile-m 1024",
+        "invocations or more, the device 'test' has 256",
+        "bytes or more of workgroup memory",
+    ] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+}
+
+/// A plan by itself: what no shape is needed for.
+fn alone(device: serde_json::Value, pass: &str, knobs: serde_json::Value) -> Vec<String> {
+    let plan = json!({"schema": 1, "target": "gpu", "device": device,
+        "passes": [{"pass": pass, "knobs": knobs}]});
+    let plan = from_json(&plan.to_string(), None).unwrap();
+    let found = check(&plan, None).err().unwrap_or_default();
+    found.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_plan_without_a_problem_is_held_against_ranges_and_the_device() {
+    let matmul = "kforge-tile-matmul";
+    let wrong = json!({"tile-k": 0, "vector-width": 3, "stages": 9});
+    let found = alone(json!({}), matmul, wrong);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(
+        found[0],
+        "passes[0] kforge-tile-matmul: tile-k is 0, expected 1 to 1024"
+    );
+    assert_eq!(alone(json!({}), matmul, json!({})), [""; 0]);
+    // The limits that it states count.
+    let large = json!({"tile-m": 128, "tile-n": 128});
+    let found = alone(json!({}), matmul, large.clone()).join("\n");
+    assert!(found.contains("1024 invocations, the device"), "{found}");
+    let device = json!({"invocations": 1024, "workgroup-memory": 65536});
+    assert_eq!(alone(device, matmul, large), [""; 0]);
+    let found = alone(json!({}), "kforge-tile-attention", json!({"block-q": 512}));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let found = alone(
+        json!({}),
+        "kforge-vectorize-layernorm",
+        json!({"workgroup-size": 96}),
+    );
+    assert!(found[0].contains("no power of two"), "{found:?}");
+}
+
+#[test]
 fn device_limits_count() {
     let reasons = refused(|plan| {
         let step = tile(plan);
@@ -184,24 +273,28 @@ fn json_with_other_fields_or_kinds_is_refused() {
         (
             "/target",
             json!("tpu"),
-            "unknown variant `tpu`, expected `gpu` or `cpu`",
+            "target: is \"tpu\", expected \"gpu\" or \"cpu\"",
         ),
         ("/schema", json!(7), "schema 7, this program reads 1"),
-        ("/passes", json!("all"), "invalid type: string"),
+        (
+            "/passes",
+            json!("all"),
+            "passes: is \"all\", expected a list of passes",
+        ),
         (
             "/passes/0/knobs",
             json!({"max-elements": 1.5}),
-            "did not match any variant",
+            "max-elements is '1.5', expected an integer from 0 to 1073741824",
         ),
         (
             "/passes/0/knobs",
             json!({"max-elements": 1e300}),
-            "did not match any variant",
+            "max-elements is '1e+300', expected an integer",
         ),
         (
             "/provenance",
             json!({"verified": true}),
-            "unknown field `verified`",
+            "provenance: has no field 'verified'",
         ),
     ];
     for (pointer, value, words) in edits {

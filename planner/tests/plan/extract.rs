@@ -167,7 +167,7 @@ proptest! {
     /// The heuristic is never refused.
     #[test]
     fn heuristic_plans_are_valid(shape in shape(), device in 0..6usize) {
-        let op = PlannedOp { name: "op".into(), made_by: None, gone_after: None, epsilon: None, shape };
+        let op = PlannedOp { name: "op".into(), made_by: None, made_with: Vec::new(), gone_after: None, gone_with: Vec::new(), epsilon: None, shape };
         let problem = Problem { module: "m".into(), workload: shape.to_string(), ops: vec![op] };
         let plan = heuristic::propose(&problem, &devices()[device]);
         prop_assert_eq!(check(&plan, Some(&problem)), Ok(()));

@@ -59,11 +59,45 @@ fn warps_decide_the_share_of_an_invocation() {
 }
 
 #[test]
+fn on_a_cpu_one_invocation_computes_a_tile() {
+    let plan = |knobs: Value| {
+        let text = json!({"target": "cpu", "pass_order": ["tile-matmul"], "knobs": knobs});
+        from_json(&text.to_string(), Some(&problem())).unwrap()
+    };
+    for (knobs, tile) in [
+        (json!({}), (16, 16)),
+        (json!({"tile_m": 32}), (32, 8)),
+        (
+            json!({"tile_m": 8, "tile_n": 32, "tile_k": 16, "vector_width": 4}),
+            (8, 32),
+        ),
+    ] {
+        let plan = plan(knobs);
+        assert_eq!(check(&plan, None), Ok(()));
+        let step = &plan.passes[0];
+        for (knob, size) in [
+            ("tile-m", tile.0),
+            ("thread-m", tile.0),
+            ("tile-n", tile.1),
+            ("thread-n", tile.1),
+        ] {
+            assert_eq!(step.integer(knob), Some(size), "{knob}");
+        }
+    }
+    let large = plan(json!({"tile_m": 32, "tile_n": 32}));
+    let text = check(&large, None).unwrap_err()[0].to_string();
+    assert!(text.contains("1024 accumulators per invocation, the limit is 256; on a CPU one invocation computes a whole tile, so take tiles such as 16x16"), "{text}");
+}
+
+#[test]
 fn switches_add_and_remove_passes() {
     let plan = flat(json!({"enable_fold_constants": false, "enable_fuse_mlp": true})).unwrap();
     let passes: Vec<&str> = plan.passes.iter().map(|step| step.pass.as_str()).collect();
     assert!(!passes.contains(&"kforge-fold-constants"));
-    assert_eq!(passes[0], "kforge-fuse-mlp-block");
+    assert_eq!(
+        passes[..2],
+        ["kforge-fuse-matmul-activation", "kforge-fuse-mlp-block"]
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod check;
 mod extract;
 mod flat;
+mod fusions;
+mod reading;
 mod round_trip;
 
 use std::sync::Once;

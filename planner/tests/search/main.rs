@@ -74,7 +74,9 @@ pub fn op(name: &str, shape: OpShape) -> PlannedOp {
     PlannedOp {
         name: name.into(),
         made_by: None,
+        made_with: Vec::new(),
         gone_after: None,
+        gone_with: Vec::new(),
         epsilon: None,
         shape,
     }

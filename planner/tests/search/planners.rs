@@ -155,6 +155,37 @@ fn a_grid_is_tried_in_full_with_the_other_knobs_of_the_heuristic() {
 }
 
 #[test]
+fn a_number_of_subgroups_gives_no_kernel_a_second_time() {
+    let problem = problem(vec![op("a", matmul(512, 512, 512))]);
+    let device = gpu(32768, 256);
+    let plans = |grid: &[&str], history: &[Attempt]| {
+        let grid = Grid::of(grid.iter().copied()).unwrap();
+        let mut planner = Exhaustive::of(grid);
+        planner.propose(&problem, &device, history, 100).unwrap()
+    };
+    // What a plan compiles to, apart from the number that is asked for.
+    let kernels = |plans: &[Plan]| -> HashSet<String> {
+        let mut plans = plans.to_vec();
+        for step in plans.iter_mut().flat_map(|plan| &mut plan.passes) {
+            step.knobs.remove("subgroups");
+        }
+        plans.iter().map(Plan::text).collect()
+    };
+    let all = ["thread-m=4,8", "tile-m=64", "tile-n=64", "thread-n=4"];
+    let asked = plans(&[&all[..], &["subgroups=0,4,8"]].concat(), &[]);
+    assert_eq!((asked.len(), kernels(&asked).len()), (2, 2));
+    // Each number alone selects the kernels that have it.
+    let four = plans(&[&all[..], &["subgroups=4"]].concat(), &[]);
+    assert_eq!(four.len(), 1);
+    assert!(kernels(&asked).is_superset(&kernels(&four)));
+    // One that was tried with its number is not tried without.
+    let tried = [verified(four[0].clone(), 1.0)];
+    let left = plans(&all, &tried);
+    assert_eq!(left.len(), 1);
+    assert!(kernels(&left).is_disjoint(&kernels(&four)));
+}
+
+#[test]
 fn a_grid_that_fits_nothing_has_no_plans() {
     let problem = problem(vec![op("a", matmul(512, 512, 512))]);
     let grid = Grid::of(["thread-m=3", "tile-m=64"]).unwrap();

@@ -26,6 +26,9 @@ pub struct Audit {
     pub seed: u64,
     /// Every plan, in the order in which they were proposed.
     pub proposals: Vec<Proposal>,
+    /// What was given as a plan and cannot be read; nothing is proposed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
     /// Id of the proposal that may be used; absent where none may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
@@ -58,6 +61,18 @@ pub struct Proposal {
     /// What compilation and verification say of a plan that fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<MeasuredResult>,
+}
+
+/// A text that is no plan.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unread {
+    /// The name of its file.
+    pub proposer: String,
+    /// The text as it was given; of a long one, how it begins.
+    pub text: String,
+    /// Everything that is wrong with it.
+    pub violations: Vec<Violation>,
 }
 
 impl Audit {

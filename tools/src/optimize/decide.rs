@@ -10,7 +10,7 @@ use kforge_runtime::{Package, PackageError};
 
 use super::{
     Cases, Event, OptimizeError, Optimizer,
-    audit::{AUDIT_SCHEMA, Audit, Proposal},
+    audit::{AUDIT_SCHEMA, Audit, Proposal, Unread},
     candidate,
     memory::{Memory, shaders},
     trial::{Part, Trial, attempt, outcome, refused},
@@ -159,18 +159,7 @@ impl Optimizer {
             }
         })?;
         let queue = self.queue(proposer, memory.as_ref(), &mut warnings)?;
-        let mut audit = Audit {
-            schema: AUDIT_SCHEMA,
-            version: env!("CARGO_PKG_VERSION").into(),
-            problem: self.problem().clone(),
-            device: self.device.clone(),
-            seed: self.settings.seed,
-            proposals: Vec::new(),
-            accepted: None,
-            baseline: None,
-            speedup: None,
-            warnings: Vec::new(),
-        };
+        let mut audit = self.audit();
         let warn = |text: String, audit: &mut Audit, watch: &mut dyn FnMut(Stage<'_>)| {
             watch(Stage::Warning(&text));
             audit.warnings.push(text);
@@ -214,6 +203,31 @@ impl Optimizer {
             audit,
             package: accepted,
         })
+    }
+
+    /// The audit of a text that is no plan: what was given, and why it is refused.
+    pub fn refuse_unread(&self, unread: Unread) -> Audit {
+        Audit {
+            unread: Some(unread),
+            ..self.audit()
+        }
+    }
+
+    /// An audit of nothing yet.
+    fn audit(&self) -> Audit {
+        Audit {
+            schema: AUDIT_SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            problem: self.problem().clone(),
+            device: self.device.clone(),
+            seed: self.settings.seed,
+            proposals: Vec::new(),
+            unread: None,
+            accepted: None,
+            baseline: None,
+            speedup: None,
+            warnings: Vec::new(),
+        }
     }
 
     /// What is to be decided on, in order: the first that is verified is accepted.

@@ -34,7 +34,7 @@ mod score;
 mod size;
 mod trial;
 
-pub use audit::{Audit, Proposal, audit_schema};
+pub use audit::{Audit, Proposal, Unread, audit_schema};
 pub use candidate::{Cases, candidate};
 pub use check::{Checked, Checks, check_plan};
 pub use decide::{DecideError, Decision, Proposer, Stage};

@@ -1,6 +1,7 @@
 //! Which plan a subcommand works with: one from a file or the default one, edited.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Write},
     path::PathBuf,
@@ -8,7 +9,7 @@ use std::{
 
 use kforge_planner::{
     Plan, Problem, check, heuristic,
-    plan::{FLAT_KNOBS, Knob, from_json},
+    plan::{FLAT_KNOBS, Knob, Step, Violation, from_json},
 };
 use kforge_runtime::DeviceDescription;
 
@@ -26,6 +27,16 @@ pub(super) struct Chosen {
     set: Vec<String>,
 }
 
+/// A file that is no plan, with everything that is wrong with it.
+#[derive(Debug)]
+pub(super) struct NoPlan {
+    pub(super) path: PathBuf,
+    pub(super) reason: String,
+    pub(super) violations: Vec<Violation>,
+    /// What the file holds.
+    pub(super) text: String,
+}
+
 impl Chosen {
     /// Whether there is a file.
     pub(super) const fn is_file(&self) -> bool {
@@ -37,10 +48,14 @@ impl Chosen {
         self.plan.is_some() || !self.set.is_empty()
     }
 
-    /// What reports call it.
+    /// What reports call it: the file or the default plan, and what was changed of it.
     pub(super) fn name(&self) -> String {
         let path = self.plan.as_ref().map(|path| path.display().to_string());
-        path.unwrap_or_else(|| "the default plan".into())
+        let name = path.unwrap_or_else(|| "the default plan".into());
+        match self.set.is_empty() {
+            true => name,
+            false => format!("{name} with {}", self.set.join(" ").escape_debug()),
+        }
     }
 
     /// The plan for a problem on a device, not yet checked.
@@ -70,17 +85,23 @@ impl Chosen {
         let Some(path) = &self.plan else {
             return Ok(None);
         };
-        let refused = |error: &dyn std::fmt::Display| Failure::Plan {
-            path: path.clone(),
-            reason: error.to_string(),
-        };
         let text = fs::read_to_string(path).map_err(|source| Failure::Read {
             path: path.clone(),
             source,
         })?;
+        let refused = |reason: String, violations| {
+            Failure::Plan(Box::new(NoPlan {
+                path: path.clone(),
+                reason,
+                violations,
+                text: text.clone(),
+            }))
+        };
         let plan = match text.trim_start().starts_with("builtin.module(") {
-            true => Plan::from_text(&text).map_err(|error| refused(&error))?,
-            false => from_json(&text, problem).map_err(|error| refused(&error))?,
+            true => Plan::from_text(&text)
+                .map_err(|error| refused(error.to_string(), vec![error.violation()]))?,
+            false => from_json(&text, problem)
+                .map_err(|error| refused(error.to_string(), error.violations()))?,
         };
         Ok(Some(plan))
     }
@@ -142,27 +163,43 @@ fn set(plan: &mut Plan, edit: &str) -> Result<(), String> {
             Knob::Name(_) => Knob::Name(value.into()),
         };
     }
-    found.then_some(()).ok_or_else(|| {
+    found
+        .then_some(())
+        .ok_or_else(|| refused(nothing(plan, op)))
+}
+
+/// Why a knob is set nowhere, and what could be.
+fn nothing(plan: &Plan, op: Option<&str>) -> String {
+    let names = |step: &Step| -> Vec<String> {
+        let names = step.op.iter().flat_map(|names| names.split('+'));
+        names.map(ToOwned::to_owned).collect()
+    };
+    let listed = |items: Vec<String>| {
+        let items: BTreeSet<String> = items.into_iter().collect();
+        match items.is_empty() {
+            true => "none".into(),
+            false => Vec::from_iter(items).join(", "),
+        }
+    };
+    let is_about = |step: &&Step| op.is_none_or(|op| names(step).iter().any(|it| it == op));
+    let steps: Vec<&Step> = plan.passes.iter().filter(is_about).collect();
+    let Some(op) = op.filter(|_| steps.is_empty()) else {
         let of = op.map_or_else(String::new, |op| format!(" of op '{}'", op.escape_debug()));
-        let mut known: Vec<&str> = plan
-            .passes
-            .iter()
-            .filter(|step| is_about(&step.op))
-            .flat_map(|step| step.knobs.keys())
-            .map(String::as_str)
-            .collect();
-        known.sort_unstable();
-        known.dedup();
-        refused(format!(
+        let known = steps.iter().flat_map(|step| step.knobs.keys().cloned());
+        return format!(
             "no pass{of} has this knob; there are: {}",
-            known.join(", ")
-        ))
-    })
+            listed(known.collect())
+        );
+    };
+    format!(
+        "no pass of the plan names op '{}'; it names: {}",
+        op.escape_debug(),
+        listed(plan.passes.iter().flat_map(names).collect())
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use kforge_planner::plan::Step;
     use kforge_runtime::device::Target;
 
     use super::*;
@@ -192,12 +229,40 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_that_names_no_op_says_so() {
+        let mut plan = plan();
+        plan.passes.clear();
+        let error = set(&mut plan, "d:tile-m=1").unwrap_err();
+        assert!(error.ends_with("it names: none"), "{error}");
+    }
+
+    #[test]
+    fn a_plan_that_was_changed_is_called_so() {
+        let mut chosen = Chosen {
+            plan: None,
+            set: Vec::new(),
+        };
+        assert_eq!(chosen.name(), "the default plan");
+        chosen.set = vec!["tile-m=128".into(), "stages=2".into()];
+        assert_eq!(chosen.name(), "the default plan with tile-m=128 stages=2");
+        chosen.plan = Some("p.json".into());
+        assert_eq!(chosen.name(), "p.json with tile-m=128 stages=2");
+    }
+
+    #[test]
     fn what_cannot_be_set_is_said() {
         for (edit, words) in [
             ("tile-m", "expected KNOB=VALUE"),
             ("tile-m=wide", "expected a value such as 64"),
             ("tile-q=1", "no pass has this knob; there are: group-m, "),
-            ("d:tile-m=1", "no pass of op 'd' has this knob"),
+            (
+                "c:tile-q=1",
+                "no pass of op 'c' has this knob; there are: group-m, ",
+            ),
+            (
+                "d:tile-m=1",
+                "no pass of the plan names op 'd'; it names: a, b, c",
+            ),
         ] {
             let error = set(&mut plan(), edit).unwrap_err();
             assert!(error.contains(words), "{error}");

@@ -11,7 +11,7 @@ use kforge_runtime::device::Target;
 
 use super::{
     Failure,
-    chosen::Chosen,
+    chosen::{Chosen, NoPlan},
     device::DeviceArgument,
     kept::{Kept, RegressionCorpus},
     llm::Llm,
@@ -21,8 +21,11 @@ use super::{
 };
 use crate::{
     compile::Source,
-    optimize::{Audit, Decision, Optimizer, Proposer, Settings},
+    optimize::{Audit, Decision, Optimizer, Proposer, Settings, Stage, Unread},
 };
+
+/// Characters of a text that is no plan which an audit keeps; more is no plan anyway.
+const KEPT: usize = 1 << 20;
 
 /// Compile a transformer block with a plan that is verified on the device
 ///
@@ -114,7 +117,10 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     };
     let proposer = match arguments.optimize_with.as_str() {
         _ if chosen.is_given() => {
-            plan = chosen.plan(optimizer.problem(), optimizer.device())?;
+            plan = match chosen.plan(optimizer.problem(), optimizer.device()) {
+                Err(Failure::Plan(none)) => return arguments.unread(&optimizer, steps, *none),
+                plan => plan?,
+            };
             Proposer::Given(&source_of_plan, &plan)
         }
         "llm" => {
@@ -130,8 +136,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         write_file(&arguments.plan_output, &to_json(&accepted.plan))?;
         written.push(arguments.plan_output.display().to_string());
     }
-    let text = serde_json::to_string_pretty(&audit).map_err(io::Error::from)? + "\n";
-    write_file(&arguments.audit_output, &text)?;
+    let text = arguments.audited(&audit)?;
     written.push(arguments.audit_output.display().to_string());
     if let (Some(mut package), Some(folder)) = (package, &arguments.output) {
         package
@@ -147,6 +152,32 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
 }
 
 impl Arguments {
+    /// Writes the audit; its text.
+    fn audited(&self, audit: &Audit) -> Result<String, Failure> {
+        let text = serde_json::to_string_pretty(audit).map_err(io::Error::from)? + "\n";
+        write_file(&self.audit_output, &text)?;
+        Ok(text)
+    }
+
+    /// Refuses a file that is no plan, like a plan that does not fit.
+    fn unread(&self, optimizer: &Optimizer, steps: Steps, none: NoPlan) -> Result<(), Failure> {
+        let name = self.chosen.name();
+        steps.unread(&name);
+        steps.of(&Stage::Checked(&none.violations));
+        let count = none.violations.len();
+        let audit = optimizer.refuse_unread(Unread {
+            proposer: name.clone(),
+            text: none.text.chars().take(KEPT).collect(),
+            violations: none.violations,
+        });
+        let text = self.audited(&audit)?;
+        steps.written(&[self.audit_output.display().to_string()]);
+        if self.json {
+            io::stdout().write_all(text.as_bytes())?;
+        }
+        Err(Failure::Refused { plan: name, count })
+    }
+
     fn source(&self) -> Result<Source, Failure> {
         match &self.file {
             Some(file) => Ok(Source::read(file)?),

@@ -165,11 +165,8 @@ enum Failure {
     },
     /// A file that is no plan.
     #[cfg(feature = "mlir")]
-    #[error("'{path}': {reason}")]
-    Plan {
-        path: std::path::PathBuf,
-        reason: String,
-    },
+    #[error("'{path}': {reason}", path = .0.path.display(), reason = .0.reason)]
+    Plan(Box<chosen::NoPlan>),
     /// A command line whose parts do not fit together.
     #[error("{0}")]
     Usage(String),
@@ -222,9 +219,7 @@ impl Failure {
             Self::NoDevice { .. } => 3,
             Self::Usage(_) => 2,
             #[cfg(feature = "mlir")]
-            Self::Plan { .. } | Self::Refused { .. } | Self::NotVerified | Self::Escaped { .. } => {
-                2
-            }
+            Self::Plan(_) | Self::Refused { .. } | Self::NotVerified | Self::Escaped { .. } => 2,
             #[cfg(feature = "mlir")]
             Self::Gate(crate::gate::GateError::Device(DeviceError::NoAdapter { .. })) => 3,
             #[cfg(feature = "mlir")]

@@ -38,6 +38,11 @@ impl Steps {
         self.line(2, "device", &format!("'{}', {target}", device.name));
     }
 
+    /// Step 3 of a file that is no plan.
+    pub(super) fn unread(self, name: &str) {
+        self.line(3, "plan", &format!("{name} cannot be read"));
+    }
+
     /// Steps 3 to 6.
     pub(super) fn of(self, stage: &Stage<'_>) {
         match stage {

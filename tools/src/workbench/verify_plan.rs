@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use kforge_oracle::Level;
 use kforge_planner::{
     Plan, Problem, check,
-    plan::{to_json, to_transform},
+    plan::{Violation, to_json, to_transform},
 };
 use kforge_runtime::device::Target;
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
     if arguments.chosen.is_file() && !arguments.workload.is_given() {
-        let plan = arguments.chosen.alone()?;
+        let plan = arguments.readable(arguments.chosen.alone(), None)?;
         return plan.map_or(Ok(()), |plan| arguments.alone(&plan));
     }
     let device = arguments.device.choice(target)?.unwrap_or_default();
@@ -66,9 +66,9 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         ..Settings::default()
     };
     let optimizer = Optimizer::new(arguments.workload.source()?, settings)?;
-    let plan = arguments
-        .chosen
-        .plan(optimizer.problem(), optimizer.device())?;
+    let problem = optimizer.problem();
+    let plan = arguments.chosen.plan(problem, optimizer.device());
+    let plan = arguments.readable(plan, Some(problem))?;
     arguments.checked(&plan, Some(optimizer.problem()))?;
     if arguments.print.is_some() {
         return arguments.form(&plan);
@@ -114,16 +114,39 @@ impl Arguments {
         Ok(())
     }
 
-    /// Refuses what does not fit, with every reason on standard output.
+    /// Refuses what does not fit.
     fn checked(&self, plan: &Plan, problem: Option<&Problem>) -> Result<(), Failure> {
         let Err(violations) = check(plan, problem) else {
             return Ok(());
         };
+        let problem = problem.or(plan.problem.as_ref());
+        self.refused(Some(plan.id()), problem, &violations)
+    }
+
+    /// Refuses what cannot be read like what does not fit.
+    fn readable<T>(
+        &self,
+        read: Result<T, Failure>,
+        problem: Option<&Problem>,
+    ) -> Result<T, Failure> {
+        if let Err(Failure::Plan(none)) = &read {
+            self.refused(None, problem, &none.violations)?;
+        }
+        read
+    }
+
+    /// Every reason on standard output. A plan that cannot be read has no id.
+    fn refused(
+        &self,
+        id: Option<String>,
+        problem: Option<&Problem>,
+        violations: &[Violation],
+    ) -> Result<(), Failure> {
         let report = match self.json {
             true => {
-                let workload = problem.or(plan.problem.as_ref()).map(|it| &it.workload);
+                let workload = problem.map(|it| &it.workload);
                 pretty(&json!({
-                    "id": plan.id(), "workload": workload, "violations": violations,
+                    "id": id, "workload": workload, "violations": violations,
                 }))?
             }
             false => violations.iter().map(|it| format!("{it}\n")).collect(),

@@ -1,7 +1,10 @@
 //! One block of a transformer.
 
 use clap::Args;
-use kforge_dialect::build::{self, BlockConfig, BlockInputs};
+use kforge_dialect::{
+    build::{self, BlockConfig, BlockInputs},
+    schedule::MAX_HEAD,
+};
 
 use super::{Failure, Source, size, tensor};
 
@@ -65,6 +68,7 @@ impl Block {
             None if width.is_multiple_of(64) => width / 64,
             None => 1,
         };
+        fits(width, heads)?;
         let config = match self.name() {
             "microblock" => BlockConfig::micro(sequence, width, heads),
             _ => BlockConfig::encoder(sequence, width, heads),
@@ -89,4 +93,18 @@ impl Block {
             module.as_operation().to_string(),
         ))
     }
+}
+
+/// Refuses heads that are too large for every attention kernel.
+fn fits(width: u64, heads: u64) -> Result<(), Failure> {
+    let size = width / heads;
+    if size <= MAX_HEAD {
+        return Ok(());
+    }
+    let most = |heads: &u64| width.is_multiple_of(*heads) && width / heads <= MAX_HEAD;
+    let instead = (heads + 1..=width).find(most).unwrap_or(width);
+    let plural = if heads == 1 { "" } else { "s" };
+    Err(Failure::Usage(format!(
+        "--d-model {width} with {heads} head{plural} makes heads of {size} features, the limit of attention is {MAX_HEAD}; give more of them, such as --heads {instead}"
+    )))
 }
