@@ -32,7 +32,7 @@
 //! no choice of split-k, of 128x64 or of 4x64 tiles was measured, nor any on a GPU other
 //! than the H200.
 
-use super::{MatmulProblem, MatmulSchedule};
+use super::{MatmulProblem, MatmulSchedule, choose_matrices};
 use crate::device::{Device, Target};
 
 /// What a kind of device charges.
@@ -80,7 +80,9 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
     let fits = |schedule: &MatmulSchedule| schedule.check(problem, device).is_ok();
     let found = match device.target {
         Target::Cpu => cpu_candidates(problem, device).into_iter().find(fits),
-        Target::Gpu if let Some(on_unit) = on_matrix_unit(problem, device) => Some(on_unit),
+        Target::Gpu if let Some(on_unit) = choose_matrices::choose(problem, device) => {
+            Some(on_unit)
+        }
         Target::Gpu => {
             let rates = if device.is_software() {
                 &SOFTWARE
@@ -117,43 +119,6 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
         vector_width: 1,
         ..MatmulSchedule::default()
     })
-}
-
-/// The edge of the matrices that default schedules use; others were never measured.
-const EDGE: i64 = 16;
-
-/// The largest tiles for the matrix unit that give every compute unit a workgroup, or the
-/// smallest ones; none where the device has no such unit or the result is thinner than a
-/// matrix.
-///
-/// On the H200 2048^3 of f16 takes 86 us with 128x128 and 64x64 for each subgroup, 97 with
-/// 128x256, 102 with 256x128, 120 with 64x32; tiles of 64 along the contraction 120, two
-/// stages 232 (2026-11-28).
-fn on_matrix_unit(problem: &MatmulProblem, device: &Device) -> Option<MatmulSchedule> {
-    let tiles_of = [
-        [128, 128, 64, 64],
-        [128, 64, 64, 32],
-        [64, 64, 32, 32],
-        [64, 32, 32, 16],
-        [32, 32, 16, 16],
-    ];
-    let all = tiles_of.map(|[tile_m, tile_n, thread_m, thread_n]| MatmulSchedule {
-        tile_m,
-        tile_n,
-        tile_k: 32,
-        thread_m,
-        thread_n,
-        group_m: 8,
-        matrix_unit: EDGE,
-        ..MatmulSchedule::default()
-    });
-    if problem.m.min(problem.n) < EDGE as u64 {
-        return None;
-    }
-    let fits = |schedule: &MatmulSchedule| schedule.check(problem, device).is_ok();
-    let fitting: Vec<MatmulSchedule> = all.into_iter().filter(fits).collect();
-    let busy = |it: &&MatmulSchedule| tiles(it, problem) >= units(device, &GPU);
-    fitting.iter().find(busy).or(fitting.last()).copied()
 }
 
 /// Large tiles reuse most, small ones fill a device; thin ones waste least on few rows.
@@ -234,8 +199,13 @@ fn units(device: &Device, rates: &Rates) -> u64 {
     }
 }
 
+/// Compute units of a GPU.
+pub(super) fn gpu_units(device: &Device) -> u64 {
+    units(device, &GPU)
+}
+
 /// Tiles of the result, those of every batch.
-fn tiles(schedule: &MatmulSchedule, problem: &MatmulProblem) -> u64 {
+pub(super) fn tiles(schedule: &MatmulSchedule, problem: &MatmulProblem) -> u64 {
     let rows = problem.m.div_ceil(schedule.tile_m as u64);
     let columns = problem.n.div_ceil(schedule.tile_n as u64);
     rows.saturating_mul(columns).saturating_mul(problem.batch)

@@ -3,6 +3,7 @@
 //! attribute's keys and the error messages take their names from it.
 
 mod attention;
+mod choose_matrices;
 mod choose_tiles;
 mod matmul;
 mod matmul_relations;

@@ -104,7 +104,7 @@ fn a_software_device_is_not_asked_for_what_it_takes_minutes_to_compile() {
     let huge = |knob: &str| match knob {
         "thread-m" | "thread-n" | "tile-k" => Some(16),
         "tile-m" | "tile-n" => Some(64),
-        "unroll" | "subgroups" => Some(0),
+        "unroll" | "subgroups" | "matrix-unit" => Some(0),
         "vector-width" => Some(4),
         _ => Some(1),
     };
