@@ -213,7 +213,7 @@ mod tests {
             "vector-width is 3, expected a power of two up to 4",
             "thread-m 3 does not divide tile-m 1024",
             "= 87296 invocations or more, the device 'webgpu' has 256",
-            "1 stages of 1024x1024x16 tiles of f32 take 139264 bytes or more of workgroup memory",
+            "1 stage of 1024x1024x16 tiles of f32 take 139264 bytes or more of workgroup memory",
         ] {
             assert!(all.contains(words), "{words}: {all}");
         }

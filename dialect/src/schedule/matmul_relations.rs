@@ -254,8 +254,8 @@ fn memory(knobs: &Known, element: Option<Element>, device: &Device, unfit: &mut 
     let bytes = schedule.workgroup_bytes(element);
     if bytes > device.tile_memory() {
         unfit.push(Unfit(format!(
-            "{} stages of {tile_m}x{tile_n}x{tile_k} tiles of {element} take {bytes} bytes{} of workgroup memory, the device '{}' has {}",
-            schedule.stages, or_more(exact), device.name, device.tile_memory()
+            "{} of {tile_m}x{tile_n}x{tile_k} tiles of {element} take {bytes} bytes{} of workgroup memory, the device '{}' has {}",
+            plural(schedule.stages), or_more(exact), device.name, device.tile_memory()
         )));
     }
 }
@@ -264,5 +264,12 @@ const fn or_more(exact: bool) -> &'static str {
     match exact {
         true => "",
         false => " or more",
+    }
+}
+
+fn plural(stages: i64) -> String {
+    match stages {
+        1 => "1 stage".into(),
+        _ => format!("{stages} stages"),
     }
 }
