@@ -159,6 +159,7 @@ fn schedule(choices: &mut Choices) -> MatmulSchedule {
             group_m: choices.of(&[1, 2, 3, 8]),
             subgroups: 0,
             split_k: choices.of(&[1, 1, 2, 3, 8]),
+            matrix_unit: 0,
         };
         let problem = MatmulProblem {
             batch: 1,

@@ -5,7 +5,9 @@
 //! verified once more without them, and from then on runs and is timed that way. Checks of
 //! divisions stay: of data, the proof says nothing.
 
-use kforge_runtime::{Device, ExecOptions, Package, device::Target, execute::ShaderChecks};
+mod ffi;
+
+use kforge_runtime::{Device, ExecOptions, Package, device::Target};
 
 use crate::{Options, Scope, Verdict, device, subject::Runnable};
 
@@ -25,7 +27,7 @@ pub(crate) fn verify(
         return;
     }
     let mut again = Verdict::new(device.description(), options);
-    let exec = relaxed(exec);
+    let exec = ffi::relaxed(exec);
     device::check(
         function,
         Scope::Function,
@@ -52,7 +54,7 @@ impl Verdict {
     pub fn exec(&self, package: &Package, exec: &ExecOptions) -> ExecOptions {
         let same = self.passed && self.unchecked.is_some() && identity(package) == self.unchecked;
         match same {
-            true => relaxed(exec),
+            true => ffi::relaxed(exec),
             false => exec.clone(),
         }
     }
@@ -66,14 +68,4 @@ fn identity(package: &Package) -> Option<[u8; 32]> {
         hasher.update(package.wgsl(name)?.as_bytes());
     }
     Some(*hasher.finalize().as_bytes())
-}
-
-/// Without checks of indices and loops.
-fn relaxed(exec: &ExecOptions) -> ExecOptions {
-    ExecOptions {
-        // SAFETY: the callers have the proof of every launch of the function that runs: each
-        // index is below its length and each loop has a counted end. Divisions stay checked.
-        checks: unsafe { ShaderChecks::relaxed(false, false, true) },
-        ..exec.clone()
-    }
 }

@@ -1,10 +1,9 @@
 //! Which device a subcommand works on: `--device` and the global `--target`.
 
 use clap::Args;
-use kforge_runtime::{DeviceChoice, DeviceDescription, device::Target};
+use kforge_runtime::{DeviceChoice, device::Target};
 
 use super::Failure;
-use crate::device::described;
 
 /// A device by its API.
 #[derive(Clone, Copy, Debug, Args)]
@@ -30,6 +29,7 @@ impl DeviceArgument {
 }
 
 /// A device that is only described.
+#[cfg(feature = "mlir")]
 #[derive(Debug, Args)]
 pub(super) struct Described {
     /// Device: auto, vulkan, metal, dx12, gl, cpu or FILE.json with its description; without
@@ -38,12 +38,16 @@ pub(super) struct Described {
     device: Option<String>,
 }
 
+#[cfg(feature = "mlir")]
 impl Described {
     /// The device's description.
-    pub(super) fn description(&self, target: Option<Target>) -> Result<DeviceDescription, Failure> {
+    pub(super) fn description(
+        &self,
+        target: Option<Target>,
+    ) -> Result<kforge_runtime::DeviceDescription, Failure> {
         let implied = target.map(|target| of_target(target).to_string());
         let device = self.device.as_deref().or(implied.as_deref());
-        let found = described(device)?;
+        let found = crate::device::described(device)?;
         agree(device.unwrap_or_default(), found.target, target)?;
         Ok(found)
     }

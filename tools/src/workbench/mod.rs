@@ -16,7 +16,6 @@ mod chosen;
 mod closed_loop;
 #[cfg(feature = "mlir")]
 mod compile_transformer;
-#[cfg(feature = "mlir")]
 mod device;
 mod diagnose_gpu;
 mod doctor;
