@@ -4,7 +4,7 @@
 //! whatever would still be loaded or run.
 
 use super::{
-    Compared, Planner, Report, SOURCE, Spread, Stability,
+    Compared, Planner, Refusals, Report, SOURCE, Spread, Stability,
     number::{digits, factor, known},
     svg,
 };
@@ -19,6 +19,7 @@ pub fn html(report: &Report) -> String {
         head(report),
         curve(report),
         top(report),
+        roofline(report),
         impact(report),
         stability(report),
         planners(report),
@@ -146,6 +147,40 @@ fn top(report: &Report) -> String {
     )
 }
 
+/// A drawing of bars under its words; nothing without bars.
+fn figure(title: &str, words: &str, rows: &[(String, f64, String)]) -> String {
+    match svg::bars(title, rows) {
+        bars if bars.is_empty() => String::new(),
+        bars => format!("<figure>{bars}<figcaption>{words}</figcaption></figure>\n"),
+    }
+}
+
+/// The least time that arithmetic and memory allow, by the times of plans.
+fn roofline(report: &Report) -> String {
+    let best = report.best.as_ref().zip(report.roofline_share);
+    let Some(least) = best.map(|(best, share)| best.ms * share) else {
+        return String::new();
+    };
+    let row = |name: String, ms: f64| {
+        let share = least / ms;
+        (name, share, format!("{:.1} %", 100.0 * share))
+    };
+    let default = report.baseline_ms.map(|ms| row("default knobs".into(), ms));
+    let accepted = report.best.as_ref().map(|it| row("accepted".into(), it.ms));
+    let tops = report.top.iter().filter_map(|it| {
+        let name = format!("#{}", it.attempt?);
+        Some(row(name, it.ms))
+    });
+    let rows: Vec<_> = default.into_iter().chain(accepted).chain(tops).collect();
+    let words = format!(
+        "Share of the roofline: {} ms, the least that this device's arithmetic and memory allow, by \
+         each time.",
+        digits(least)
+    );
+    let drawing = figure("Share of the roofline", &words, &rows);
+    format!("<h2>Share of the roofline</h2>\n{drawing}")
+}
+
 fn impact(report: &Report) -> String {
     if report.impact.is_empty() {
         return "<h2>Impact of settings</h2>\n<p>No setting changed among verified plans of \
@@ -168,7 +203,19 @@ fn impact(report: &Report) -> String {
         "<h2>Impact of settings</h2>\n<p>One analysis of variance per setting on the logarithm of the time. \
          η² is the share of the spread that goes with the setting; p is the share of random orders of the \
          times that explain as much, each setting tested alone. A search does not draw settings \
-         independently: this says where to look, not what is the cause.</p>\n{}",
+         independently: this says where to look, not what is the cause.</p>\n{}{}",
+        figure(
+            "Impact of settings",
+            "η² of each setting.",
+            &report
+                .impact
+                .iter()
+                .map(|it| {
+                    let shown = format!("{:.3}, p {:.3}", it.eta_squared, it.p);
+                    (it.setting.clone(), it.eta_squared, shown)
+                })
+                .collect::<Vec<_>>()
+        ),
         table(
             &[
                 "setting",
@@ -187,10 +234,19 @@ fn planners(report: &Report) -> String {
     let rows = report.planners.iter().map(|it| it.cells().to_vec());
     match report.planners.is_empty() {
         true => String::new(),
-        false => format!(
-            "<h2>Planners</h2>\n{}",
-            table(&Planner::HEAD, rows.collect())
-        ),
+        false => {
+            let bar = |it: &Planner| {
+                let speedup = it.speedup?;
+                Some((it.planner.clone(), speedup, factor(it.speedup)))
+            };
+            let bars: Vec<_> = report.planners.iter().filter_map(bar).collect();
+            let words = "Greatest speedup of a single measurement by who proposed.";
+            format!(
+                "<h2>Planners</h2>\n{}{}",
+                figure("Planners", words, &bars),
+                table(&Planner::HEAD, rows.collect())
+            )
+        }
     }
 }
 
@@ -198,10 +254,19 @@ fn stability(report: &Report) -> String {
     let rows = report.stability.iter().map(|it| it.cells().to_vec());
     match report.stability.is_empty() {
         true => String::new(),
-        false => format!(
-            "<h2>Stability across sizes</h2>\n{}",
-            table(&Stability::HEAD, rows.collect())
-        ),
+        false => {
+            let bar = |it: &Stability| {
+                let name = it.attempt.map_or("accepted".into(), |it| format!("#{it}"));
+                let shown = format!("{} to {}", factor(Some(it.least)), factor(Some(it.most)));
+                (name, it.least, shown)
+            };
+            let bars: Vec<_> = report.stability.iter().map(bar).collect();
+            format!(
+                "<h2>Stability across sizes</h2>\n{}{}",
+                figure("Stability across sizes", "Least speedup of a size.", &bars),
+                table(&Stability::HEAD, rows.collect())
+            )
+        }
     }
 }
 
@@ -210,10 +275,16 @@ fn comparison(report: &Report) -> String {
         return String::new();
     };
     let rows = comparison.runs.iter().map(|it| it.cells().to_vec());
+    let bar = |it: &Compared| {
+        let accepted = it.accepted?;
+        Some((it.planner.clone(), accepted, factor(it.accepted)))
+    };
+    let accepted: Vec<_> = comparison.runs.iter().filter_map(bar).collect();
     format!(
-        "<h2>Planners at equal budget</h2>\n<p>Each run counted up to {} plans. Speedups are over \
+        "<h2>Planners at equal budget</h2>\n{}<p>Each run counted up to {} plans. Speedups are over \
          the run's own baseline: of single measurements, and as accepted after all of its \
          plans, in turns with the baseline.</p>\n{}",
+        figure("Planners at equal budget", "Accepted speedups.", &accepted),
         comparison.budget,
         table(&Compared::HEAD, rows.collect())
     )
@@ -226,10 +297,18 @@ fn refusals(report: &Report) -> String {
         .map(|it| vec![it.reason.clone(), it.count.to_string(), it.example.clone()]);
     match report.refusals.is_empty() {
         true => String::new(),
-        false => format!(
-            "<h2>Refused plans</h2>\n{}",
-            table(&["reason", "plans", "first message"], rows.collect())
-        ),
+        false => {
+            let bar = |it: &Refusals| {
+                let (reason, count) = (it.reason.clone(), it.count);
+                (reason, count as f64, count.to_string())
+            };
+            let bars: Vec<_> = report.refusals.iter().map(bar).collect();
+            format!(
+                "<h2>Refused plans</h2>\n{}{}",
+                figure("Refused plans", "Plans by reason.", &bars),
+                table(&["reason", "plans", "first message"], rows.collect())
+            )
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two drawings of the page, as SVG inside HTML.
+//! The drawings of the page, as SVG inside HTML.
 //!
 //! Times stand on a logarithmic axis. Points that fall on the same spot are drawn
 //! once, so that a drawing of 10,000 attempts is below 100 KB. Colours are the page's.
@@ -20,6 +20,8 @@ const TOP: f64 = 14.0;
 const PLOT: f64 = 280.0;
 /// Height of one bar with its gap.
 const BAR: f64 = 26.0;
+/// Width of the names of bars, beside that of numbers.
+const NAMES: f64 = 150.0;
 /// Pixels within which points are one.
 const SPOT: f64 = 2.0;
 
@@ -160,6 +162,27 @@ pub(super) fn times(plans: &[Ranked], baseline_ms: Option<f64>) -> String {
             "<circle class=\"plan\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"/>"
         );
         label_at(&mut svg, [end + 10.0, y + 4.0], "start", &digits(plan.ms));
+    }
+    svg + "</svg>"
+}
+
+/// A bar from zero for each value, with its name and its text; empty without one above zero.
+pub(super) fn bars(title: &str, rows: &[(String, f64, String)]) -> String {
+    let longest = rows.iter().map(|it| it.1).filter(|it| it.is_finite());
+    let longest = longest.fold(0.0, f64::max);
+    if longest <= 0.0 {
+        return String::new();
+    }
+    let from = LEFT + NAMES;
+    let most = WIDTH - RIGHT - 120.0 - from;
+    let mut svg = open(2.0 * TOP + BAR * rows.len() as f64, title);
+    for (index, (name, value, shown)) in rows.iter().enumerate() {
+        let y = TOP + BAR * (index as f64 + 0.5);
+        let name: String = name.chars().take(40).collect();
+        label_at(&mut svg, [from - 8.0, y + 4.0], "end", &name);
+        let end = from + value.clamp(0.0, longest) / longest * most;
+        line(&mut svg, "bar", [from, y, end, y]);
+        label_at(&mut svg, [end + 8.0, y + 4.0], "start", shown);
     }
     svg + "</svg>"
 }
