@@ -97,7 +97,7 @@ pub enum Ended {
 
 /// A rule that no run can follow.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{rule} is {value}, expected {expected}")]
+#[error("--{rule} is {value}, expected {expected}")]
 pub struct BudgetError {
     /// The option.
     pub rule: &'static str,

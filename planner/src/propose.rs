@@ -18,6 +18,11 @@ pub trait Propose {
         count: usize,
     ) -> Result<Vec<Plan>, ProposeError>;
 
+    /// Whether a proposal waits for a language model.
+    fn asks_a_model(&self) -> bool {
+        false
+    }
+
     /// Tokens of a language model spent so far.
     fn tokens(&self) -> u64 {
         0

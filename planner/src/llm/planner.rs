@@ -365,6 +365,10 @@ impl Propose for LlmPlanner {
         })
     }
 
+    fn asks_a_model(&self) -> bool {
+        self.ended.is_none()
+    }
+
     fn tokens(&self) -> u64 {
         self.spending.tokens()
     }

@@ -159,7 +159,7 @@ fn impossible_rules_are_refused() {
     };
     assert_eq!(
         refused(share),
-        "roofline-share is 1.2, expected a share above 0 and at most 1"
+        "--roofline-share is 1.2, expected a share above 0 and at most 1"
     );
     let seconds = Budget {
         max_seconds: Some(f64::NAN),
@@ -167,7 +167,7 @@ fn impossible_rules_are_refused() {
     };
     assert_eq!(
         refused(seconds),
-        "max-seconds is NaN, expected seconds from 0 on"
+        "--max-seconds is NaN, expected seconds from 0 on"
     );
     let speedup = Budget {
         target_speedup: Some(0.0),
@@ -175,7 +175,7 @@ fn impossible_rules_are_refused() {
     };
     assert_eq!(
         refused(speedup),
-        "target-speedup is 0, expected a factor above 0"
+        "--target-speedup is 0, expected a factor above 0"
     );
     assert_eq!(Budget::default().validate(), Ok(()));
 }

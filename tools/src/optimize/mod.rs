@@ -194,6 +194,11 @@ pub enum Event<'a> {
         /// What was spent and reached so far.
         progress: &'a Progress,
     },
+    /// A language model is asked, which may take minutes.
+    Asking {
+        /// The planner.
+        planner: &'a str,
+    },
     /// Something that the user should know.
     Warning(String),
     /// The best plan does not hold with every case; the next one is tried.

@@ -148,6 +148,11 @@ impl Optimizer {
     ) -> Vec<Plan> {
         let Settings { budget, batch, .. } = &self.settings;
         let count = budget.candidates_left(progress, *batch);
+        if planner.asks_a_model() {
+            watch(Event::Asking {
+                planner: planner.name(),
+            });
+        }
         let proposed = planner.propose(self.problem(), &self.device, history, count);
         // What was found so far is worth more than an error.
         let plans = proposed.unwrap_or_else(|error| {

@@ -223,6 +223,8 @@ impl Failure {
             Self::Gate(crate::gate::GateError::Device(DeviceError::NoAdapter { .. })) => 3,
             #[cfg(feature = "mlir")]
             Self::Optimize(OptimizeError::Device(DeviceError::NoAdapter { .. })) => 3,
+            #[cfg(feature = "mlir")]
+            Self::Optimize(OptimizeError::Budget(_)) => 2,
             _ => 1,
         }
     }

@@ -105,6 +105,7 @@ fn line(event: &Event<'_>, limit: u64) -> String {
             let parts: Vec<String> = parts.into_iter().flatten().collect();
             format!("[{}/{limit}] {}", progress.iterations, parts.join("  "))
         }
+        Event::Asking { planner } => format!("asking '{planner}' for a plan"),
         Event::Warning(text) => format!("warning: {text}"),
         Event::Dropped { attempt } => format!("with every case: {}", told(attempt)),
     }
