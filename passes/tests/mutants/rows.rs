@@ -15,7 +15,11 @@ fn lowered(op: &str, operands: &str, types: &str) -> String {
         "func.func @f(%x: {x}, %g: tensor<37xf32>, %b: tensor<37xf32>) -> {x} {{\n\
          %y = kforge.{op} {operands} : ({types}) -> {x}\n return %y : {x}\n}}"
     );
-    run(&source, "kforge-default-pipeline")
+    run(
+        &source,
+        "kforge-vectorize-layernorm{workgroup-size=64 block-size=37 vector-width=1},\
+         kforge-default-pipeline",
+    )
 }
 
 fn softmax() -> String {
@@ -320,7 +324,7 @@ fn right_row_kernels_pass() {
 /// barrier would have to wait for.
 #[test]
 fn single_barriers_are_refused() {
-    let x = "tensor<5x256xf32>";
+    let x = "tensor<5x512xf32>";
     let mut complaints = Vec::new();
     for op in ["softmax", "layer_norm"] {
         let source = format!(

@@ -331,7 +331,7 @@ mod tests {
     use super::*;
 
     /// Those that print no report: a module or a page, in the form that is asked for.
-    const NO_REPORT: [&str; 4] = ["emit-mlir", "report", "completions", "man"];
+    const NO_REPORT: [&str; 2] = ["completions", "man"];
 
     fn subcommands() -> Vec<clap::Command> {
         let program = Arguments::command();
