@@ -12,13 +12,21 @@ use kforge_planner::{
     problem::of_module,
     space,
 };
-use kforge_runtime::{DeviceDescription, manifest::Step as Launch};
+use kforge_runtime::{
+    DeviceDescription, Dtype,
+    manifest::{MatrixShape, Step as Launch},
+};
 use kforge_tools::compile::{Session, Source};
 use serde_json::{Value, json};
 
 const MATMUL: &str = "func.func @f(%x: tensor<128x64xf32>, %w: tensor<64x128xf32>) -> tensor<128x128xf32> {
   %y = kforge.matmul %x, %w {kforge.name = \"op\"} : (tensor<128x64xf32>, tensor<64x128xf32>) -> tensor<128x128xf32>
   return %y : tensor<128x128xf32>
+}";
+
+const HALF: &str = "func.func @f(%x: tensor<128x64xf16>, %w: tensor<64x128xf16>) -> tensor<128x128xf16> {
+  %y = kforge.matmul %x, %w {kforge.name = \"op\"} : (tensor<128x64xf16>, tensor<64x128xf16>) -> tensor<128x128xf16>
+  return %y : tensor<128x128xf16>
 }";
 
 const ATTENTION: &str = "func.func @f(%q: tensor<1x2x64x16xf32>, %k: tensor<1x2x64x16xf32>, %v: tensor<1x2x64x16xf32>) -> tensor<1x2x64x16xf32> {
@@ -70,6 +78,23 @@ type Set = &'static [(&'static str, i64)];
 /// Two settings of a knob, with what they need of others.
 fn settings(pass: &str, knob: &str) -> Option<(&'static str, [Set; 2])> {
     Some(match (pass, knob) {
+        ("kforge-tile-matmul", "matrix-unit") => (
+            HALF,
+            [
+                &[
+                    ("matrix-unit", 0),
+                    ("tile-m", 32),
+                    ("thread-m", 16),
+                    ("thread-n", 16),
+                ],
+                &[
+                    ("matrix-unit", 16),
+                    ("tile-m", 32),
+                    ("thread-m", 16),
+                    ("thread-n", 16),
+                ],
+            ],
+        ),
         ("kforge-tile-matmul", _) => (
             MATMUL,
             match knob {
@@ -127,6 +152,16 @@ fn device() -> DeviceDescription {
         invocations: 256,
         subgroup_min: 32,
         subgroup_max: 32,
+        features: ["cooperative-matrix", "shader-f16", "subgroup"]
+            .map(Into::into)
+            .to_vec(),
+        matrix_shapes: vec![MatrixShape {
+            m: 16,
+            n: 16,
+            k: 16,
+            ab: Dtype::F16,
+            cr: Dtype::F32,
+        }],
         ..DeviceDescription::default()
     }
 }
