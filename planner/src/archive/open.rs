@@ -85,6 +85,10 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Archive, ArchiveErr
     if !here && !options.create {
         return Err(ArchiveError::Missing { path: path.into() });
     }
+    if here && !path.is_file() {
+        let source = std::io::Error::other("it is no file; name one that is to be the archive");
+        return Err(file("use", path)(source));
+    }
     if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(file("make", folder))?;
     }

@@ -111,6 +111,21 @@ fn fixed(parts: &Parts) -> String {
         Target::Cpu => "cpu",
     };
     line(&mut text, format_args!("\n\n## Device\ntarget: {target}\n"));
+    let DeviceDescription {
+        vendor,
+        backend,
+        driver,
+        driver_info,
+        ..
+    } = parts.device;
+    let driver = format!("{driver} {driver_info}");
+    for (name, words) in [
+        ("vendor", vendor),
+        ("backend", backend),
+        ("driver", &driver),
+    ] {
+        line(&mut text, format_args!("{name}: {}\n", plain(words)));
+    }
     for (name, value) in device::limits(parts.device) {
         line(&mut text, format_args!("{name}: {value}\n"));
     }
@@ -130,6 +145,13 @@ fn fixed(parts: &Parts) -> String {
         ),
     );
     text
+}
+
+/// What a driver says of itself, as far as it is words and numbers.
+fn plain(text: &str) -> String {
+    let keep = |c: &char| c.is_ascii_alphanumeric() || " ._-+()".contains(*c);
+    let text: String = text.chars().filter(keep).take(80).collect();
+    text.trim().to_owned()
 }
 
 /// Writing to a `String` does not fail.
