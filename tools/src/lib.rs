@@ -6,6 +6,8 @@ pub mod benchmark;
 pub mod compile;
 #[cfg(feature = "mlir")]
 pub mod device;
+#[cfg(feature = "mlir")]
+pub mod explain;
 pub mod gate;
 #[cfg(feature = "mlir")]
 pub mod llm;

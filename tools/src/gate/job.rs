@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use kforge_oracle::Program;
+use kforge_runtime::execute::DispatchTime;
 use kforge_verify::{Verdict, foreign::ForeignKernel};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ pub(super) enum Answer {
         verdict: Box<Verdict>,
         /// Only beside a passed verdict, and where it was asked for.
         time: Option<Time>,
+        /// The same by dispatch.
+        dispatches: Vec<DispatchTime>,
         /// Why there is no time although one was asked for.
         no_time: Option<Refusal>,
     },

@@ -237,8 +237,12 @@ impl Gate {
             Ok(Answer::Judged {
                 verdict,
                 time,
+                dispatches,
                 no_time,
-            }) => report.judged(*verdict, time, no_time),
+            }) => {
+                report.judged(*verdict, time, no_time);
+                report.dispatches = dispatches;
+            }
         }
         report.note_limits(&device);
         Ok(report)

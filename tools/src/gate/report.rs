@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kforge_runtime::DeviceDescription;
+use kforge_runtime::{DeviceDescription, execute::DispatchTime};
 use kforge_verify::{Verdict, foreign::ForeignKernel};
 use serde::Serialize;
 
@@ -23,6 +23,9 @@ pub struct Report {
     pub verdict: Option<Verdict>,
     /// One run of the whole function, where it was asked for.
     pub time: Option<Time>,
+    /// The same by dispatch.
+    #[serde(skip)]
+    pub dispatches: Vec<DispatchTime>,
     /// What else may explain it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -79,6 +82,7 @@ impl Report {
             refused: None,
             verdict: None,
             time: None,
+            dispatches: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -57,12 +57,12 @@ fn answer(job: &Job, device: &Device) -> Answer {
         ..Options::default()
     };
     let verdict = kforge_verify::verify(&subject, device, &exec, &options);
-    let (mut time, mut no_time) = (None, None);
+    let (mut time, mut dispatches, mut no_time) = (None, Vec::new(), None);
     if verdict.passed && job.repeats > 0 {
         let timing = Timer::new(&subject, &verdict, device, &exec, &options)
             .and_then(|mut timer| timer.time(Repeats::exactly(job.repeats)));
         match timing {
-            Ok(timing) => time = measure::time(&timing),
+            Ok(timing) => (time, dispatches) = (measure::time(&timing), timing.dispatches),
             Err(failure) => no_time = Some(Refusal::of_failure(&failure)),
         }
         if time.is_none() && no_time.is_none() {
@@ -73,6 +73,7 @@ fn answer(job: &Job, device: &Device) -> Answer {
     Answer::Judged {
         verdict: Box::new(verdict),
         time,
+        dispatches,
         no_time,
     }
 }

@@ -22,6 +22,8 @@ mod doctor;
 #[cfg(feature = "mlir")]
 mod emit_mlir;
 #[cfg(feature = "mlir")]
+mod explain;
+#[cfg(feature = "mlir")]
 mod kept;
 #[cfg(feature = "mlir")]
 mod llm;
@@ -91,6 +93,8 @@ enum Command {
     MutateAndTest(Box<mutate_and_test::Arguments>),
     #[cfg(feature = "mlir")]
     EmitMlir(Box<emit_mlir::Arguments>),
+    #[cfg(feature = "mlir")]
+    Explain(Box<explain::Arguments>),
     #[cfg(feature = "mlir")]
     OptimizeIr(Box<optimize_ir::Arguments>),
     #[cfg(feature = "mlir")]
@@ -273,6 +277,8 @@ pub fn main() -> ExitCode {
         Command::MutateAndTest(arguments) => mutate_and_test::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::EmitMlir(arguments) => emit_mlir::run(&arguments, target),
+        #[cfg(feature = "mlir")]
+        Command::Explain(arguments) => explain::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::OptimizeIr(arguments) => optimize_ir::run(&arguments, target),
         #[cfg(feature = "mlir")]
