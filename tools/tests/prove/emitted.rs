@@ -1,6 +1,6 @@
 //! Kernels as the compiler emits them, with their launches.
 
-use kforge_planner::{Propose, problem::of_module, search::Random};
+use kforge_planner::{Propose, heuristic, problem::of_module, search::Random};
 use kforge_runtime::{
     DeviceDescription,
     manifest::{Step, Symbols},
@@ -25,8 +25,8 @@ fn device(name: &str) -> DeviceDescription {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Calls `visit` with every launch of `source` under the default plan or, where it has
-/// knobs, `plans` random ones for each of two devices.
+/// Calls `visit` with every launch of `source` under the default plan and, where it has
+/// knobs, `plans` random ones, for each of two devices.
 pub fn each(source: &Source, plans: usize, mut visit: impl FnMut(&Emitted)) {
     let session = Session::default();
     let parse = || {
@@ -35,12 +35,14 @@ pub fn each(source: &Source, plans: usize, mut visit: impl FnMut(&Emitted)) {
     };
     for name in ["nvidia-h200", "lavapipe"] {
         let pipelines = match of_module(session.context(), &parse()) {
-            Ok(problem) => Random::new(7)
-                .propose(&problem, &device(name), &[], plans)
-                .unwrap()
-                .iter()
-                .map(kforge_planner::Plan::text)
-                .collect(),
+            Ok(problem) => {
+                let device = device(name);
+                let drawn = Random::new(7).propose(&problem, &device, &[], plans);
+                // Halves go to the matrix unit of a device that has one.
+                let default = heuristic::propose(&problem, &device);
+                let all = drawn.unwrap().into_iter().chain([default]);
+                all.map(|plan| plan.text()).collect()
+            }
             Err(_) => vec!["builtin.module(kforge-default-pipeline{target=gpu})".to_owned()],
         };
         for pipeline in pipelines {

@@ -19,10 +19,12 @@ const PLANS: usize = 4;
 
 fn all_proved(sources: &[sources::Source]) {
     let (mut kernels, mut open) = (0, Vec::new());
+    let mut on_matrix_unit = 0;
     for source in sources {
         let before = kernels;
         each(source, PLANS, |emitted: &Emitted| {
             kernels += 1;
+            on_matrix_unit += usize::from(emitted.wgsl.contains("coopMultiplyAdd"));
             match prove(&emitted.code, &emitted.launch) {
                 Finding::Proved(_) => {}
                 other => open.push(format!("{}: {other:?}", emitted.name)),
@@ -36,7 +38,12 @@ fn all_proved(sources: &[sources::Source]) {
         open.len(),
         open.join("\n")
     );
-    println!("{kernels} launches proved");
+    let halves = sources.iter().any(|it| it.name.starts_with("matmul 256"));
+    assert!(
+        on_matrix_unit > 0 || !halves,
+        "no kernel uses the matrix unit"
+    );
+    println!("{kernels} launches proved, {on_matrix_unit} of them on a matrix unit");
 }
 
 #[test]

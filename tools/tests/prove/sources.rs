@@ -178,6 +178,8 @@ pub fn scheduled() -> Vec<Source> {
         matmul(33, 129, 65, "f32"),
         matmul(1, 1, 1, "f32"),
         matmul(37, 256, 11, "f16"),
+        matmul(200, 72, 100, "f16"),
+        matmul(256, 256, 256, "f16"),
         matmul(1024, 512, 768, "f32"),
         matmul(4096, 4096, 4096, "f32"),
         batched(3, 40, 24, 56, ""),

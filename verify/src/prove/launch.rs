@@ -43,6 +43,8 @@ pub struct Launch {
     pub immediates: Vec<Scalar>,
     /// The uniform buffer that holds them, if one does.
     pub uniform: Option<Place>,
+    /// Invocations of a subgroup that the kernel was made for; 0 where any will do.
+    pub subgroup_size: u32,
 }
 
 /// Why a launch has no numbers.
@@ -115,6 +117,7 @@ impl Launch {
             slots,
             immediates,
             uniform: kernel.abi.uniform,
+            subgroup_size: kernel.requires.limits.subgroup_size,
         })
     }
 

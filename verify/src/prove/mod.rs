@@ -20,7 +20,10 @@
 //! tells its invocation.
 //!
 //! Robust access (clamped indices, zeros) does not make an index legal here, and subgroups
-//! are not taken to run in lockstep. Drivers, and values read from memory, are outside.
+//! are not taken to run in lockstep. Where a kernel says how large its subgroups are, they are
+//! taken to be runs of that many invocations by their local index, as drivers form them; what
+//! cooperative matrices touch is then known (`walk/matrix.rs`). Drivers, and values read from
+//! memory, are outside.
 
 mod barriers;
 mod bounds;

@@ -50,16 +50,31 @@ fn main(@builtin(local_invocation_id) id: vec3<u32>, @builtin(subgroup_id) group
 }
 
 #[test]
-fn cooperative_matrices_are_outside_and_named() {
+fn cooperative_matrices_need_a_size_of_subgroups() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders/snapshots");
     let text = std::fs::read_to_string(path.join("cooperative_matmul.wgsl")).unwrap();
     let code = Code::parse(&text, "mma").unwrap();
     let sizes = launch([1, 1, 1], &[4096, 4096, 4096]);
     match kforge_verify::prove::prove(&code, &sizes) {
         kforge_verify::prove::Finding::Open(open) => {
-            assert!(open[0].what.contains("cooperative matrix"), "{open:?}");
+            assert!(open[0].what.contains("subgroups have no size"), "{open:?}");
         }
         other => panic!("{other:?}"),
+    }
+    // 16x64 halves, 64 rows of 16 halves, 16x16 floats.
+    let proved = |bytes: [u64; 3]| {
+        let launch = Launch {
+            subgroup_size: 32,
+            ..launch([1, 1, 1], &bytes)
+        };
+        matches!(
+            kforge_verify::prove::prove(&code, &launch),
+            kforge_verify::prove::Finding::Proved(_)
+        )
+    };
+    assert!(proved([2048, 2048, 1024]));
+    for short in [[2046, 2048, 1024], [2048, 2040, 1024], [2048, 2048, 1020]] {
+        assert!(!proved(short), "{short:?}");
     }
 }
 
@@ -131,6 +146,7 @@ fn buffers_and_sizes_are_where_the_interface_says() {
         workgroups: [2, 1, 1],
         slots: vec![slot(0, place(0, 2), 400), slot(1, place(1, 3), 80)],
         immediates: sizes.map(Scalar::U32).to_vec(),
+        subgroup_size: 0,
         uniform: Some(place(0, 0)),
     };
     proved(KERNEL, &of([100, 5]));
@@ -147,4 +163,49 @@ fn buffers_and_sizes_are_where_the_interface_says() {
     let mut other = of([100, 5]);
     other.slots[1].place = place(0, 3);
     assert!(matches!(finding(KERNEL, &other), Finding::Open(_)));
+}
+
+/// Two subgroups leave a matrix each in workgroup memory, and everybody reads what is there.
+fn passed_on(place: &str, room: u32, between: &str, guard: &str) -> String {
+    format!(
+        "enable wgpu_cooperative_matrix;
+        @group(0) @binding(0) var<storage> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        var<workgroup> tile: array<f32, {room}>;
+        @compute @workgroup_size(64)
+        fn main(@builtin(local_invocation_index) i: u32, @builtin(subgroup_id) s: u32) {{
+            let m = coopLoadT<coop_mat16x16<f32,C>>(&x[s * 256u], 16u);
+            {guard} {{ coopStoreT(m, &tile[{place}], 16u); }}
+            {between}
+            y[i] = tile[i * 8u];
+        }}"
+    )
+}
+
+#[test]
+fn what_a_subgroup_stores_is_safe_behind_a_barrier_alone() {
+    let barrier = "workgroupBarrier();";
+    let is_proved = |text: &str| {
+        let launch = Launch {
+            subgroup_size: 32,
+            ..launch([1, 1, 1], &[2048, 256])
+        };
+        matches!(finding(text, &launch), Finding::Proved(_))
+    };
+    assert!(is_proved(&passed_on("s * 256u", 512, barrier, "")));
+    for (text, why) in [
+        (passed_on("s * 256u", 512, "", ""), "no barrier"),
+        (passed_on("0u", 512, barrier, ""), "both at one place"),
+        (
+            passed_on("s * 128u", 512, barrier, ""),
+            "one over the other",
+        ),
+        (passed_on("s * 256u", 511, barrier, ""), "beyond the array"),
+        (
+            passed_on("s * 256u", 512, barrier, "if i < 7u"),
+            "not all reach it",
+        ),
+    ] {
+        assert!(!is_proved(&text), "{why}");
+    }
 }

@@ -29,6 +29,7 @@ pub fn launch(workgroups: [u32; 3], bytes: &[u64]) -> Launch {
             .collect(),
         immediates: Vec::new(),
         uniform: None,
+        subgroup_size: 0,
     }
 }
 

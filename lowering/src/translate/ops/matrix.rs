@@ -138,6 +138,8 @@ pub(super) fn compute(t: &mut Translator<'_>, op: Op<'_, '_>) -> Done {
             ),
         ));
     }
+    // How matrices lie in a subgroup, and so how many subgroups there are, is the device's.
+    t.subgroup_size = t.subgroup_size.or(t.options.subgroup_size);
     let a = t.operand(op, 0)?;
     let b = t.operand(op, 1)?;
     let c = t.operand(op, 2)?;

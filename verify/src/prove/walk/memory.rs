@@ -13,7 +13,7 @@ use crate::prove::{
 
 /// Where a pointer begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Root {
+pub(super) enum Root {
     Local(Handle<LocalVariable>),
     Global(Handle<GlobalVariable>),
 }
@@ -21,9 +21,9 @@ enum Root {
 /// A pointer.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::prove) struct Pointer {
-    root: Root,
+    pub(super) root: Root,
     /// Bytes from the start of the variable; `None` in locals, whose bytes do not matter.
-    address: Option<Expr>,
+    pub(super) address: Option<Expr>,
     /// Points into the variable, not at all of it.
     part: bool,
     /// The vector or matrix that it points into, with its bytes: an access to a component
@@ -65,12 +65,12 @@ impl Walk<'_> {
     }
 
     /// What a pointer's type says it points to.
-    fn pointee(&self, handle: Handle<Expression>) -> Option<TypeInner> {
+    pub(super) fn pointee(&self, handle: Handle<Expression>) -> Option<TypeInner> {
         self.code.pointee(self.info(), handle)
     }
 
     /// Bytes of memory behind a global variable, and which memory it is.
-    fn memory(
+    pub(super) fn memory(
         &self,
         global: Handle<GlobalVariable>,
         span: Span,
@@ -218,7 +218,7 @@ impl Walk<'_> {
         Ok((bytes - start).max(0) / stride.max(1))
     }
 
-    fn name(&self, pointer: &Pointer) -> String {
+    pub(super) fn name(&self, pointer: &Pointer) -> String {
         let name = match pointer.root {
             Root::Local(local) => self.function().local_variables[local].name.clone(),
             Root::Global(global) => self.code.module.global_variables[global].name.clone(),

@@ -11,6 +11,7 @@
 mod arithmetic;
 mod branch;
 mod loops;
+mod matrix;
 mod memory;
 mod state;
 mod value;
@@ -186,11 +187,7 @@ impl<'m> Walk<'m> {
                 }
                 Value::Parts(parts)
             }
-            BuiltIn::LocalInvocationIndex => {
-                let [x, y, z] = LOCAL.map(|var| pool.variable(var));
-                let row = pool.add_scaled(x, y, i64::from(size[0]));
-                unsigned(pool.add_scaled(row, z, i64::from(size[0]) * i64::from(size[1])))
-            }
+            BuiltIn::LocalInvocationIndex => unsigned(self.local_index()),
             BuiltIn::NumWorkGroups => {
                 let counts = self.launch.workgroups;
                 Value::Parts(
@@ -199,6 +196,10 @@ impl<'m> Walk<'m> {
                         .into(),
                 )
             }
+            BuiltIn::SubgroupId if self.launch.subgroup_size > 0 => match self.subgroup_number() {
+                Some(number) => unsigned(number),
+                None => Value::Data,
+            },
             BuiltIn::SubgroupId | BuiltIn::NumSubgroups => {
                 let most = size.iter().map(|size| i64::from(*size)).product::<i64>();
                 let range = match builtin {
@@ -348,8 +349,8 @@ impl<'m> Walk<'m> {
                 self.frame.values.insert(*result, value);
             }
             Statement::Switch { .. } => return self.outside(span, "it has a switch"),
-            Statement::CooperativeStore { .. } => {
-                return self.outside(span, "it stores a cooperative matrix");
+            Statement::CooperativeStore { target, data } => {
+                self.store_matrix(*target, data, span)?;
             }
             _ => return self.outside(span, "it has a statement that is not analysed"),
         }

@@ -223,9 +223,12 @@ impl Walk<'_> {
                     _ => None,
                 })
             }
-            Expression::CooperativeLoad { .. } => {
-                return self.outside(span, "it loads a cooperative matrix");
-            }
+            Expression::CooperativeLoad {
+                columns,
+                rows,
+                data,
+                ..
+            } => self.load_matrix((*columns, *rows), data, span)?,
             // Among them `arrayLength`: a binding may be longer than its data, by padding.
             _ => self.unknown_of(handle),
         })
