@@ -11,8 +11,7 @@
 //! them writing. A read beyond the end of a buffer, or of what nothing has written, gives a
 //! value that is no number; it is refused where a result depends on it.
 //!
-//! Not interpreted, and said so: atomics, matrices of more than one column, cooperative
-//! matrices, ballots and scans, textures, bits of floats as integers, pointers as arguments
+//! Not interpreted, and said so: atomics, matrices of more than one column, ballots and scans, textures, bits of floats as integers, pointers as arguments
 //! of functions, whole arrays and structures as values.
 
 mod access;
@@ -25,6 +24,7 @@ mod launch;
 mod library;
 mod machine;
 mod math;
+mod matrix;
 mod memory;
 mod program;
 mod statement;

@@ -8,6 +8,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod emitted;
+mod matrix_unit;
 mod mistakes;
 mod sources;
 

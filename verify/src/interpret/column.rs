@@ -80,6 +80,12 @@ impl Shape {
         let (kind, components) = match *inner {
             TypeInner::Scalar(scalar) => (Kind::of(scalar), 1),
             TypeInner::Vector { size, scalar } => (Kind::of(scalar), count(size)),
+            TypeInner::CooperativeMatrix {
+                columns,
+                rows,
+                scalar,
+                ..
+            } => (Kind::of(scalar), columns as usize * rows as usize),
             TypeInner::Pointer { space, .. } | TypeInner::ValuePointer { space, .. }
                 if space != AddressSpace::Handle =>
             {

@@ -75,8 +75,14 @@ impl<'m, D: Domain> Machine<'m, D> {
                 convert,
             } => self.convert(frame, *expr, *kind, *convert, shape, lanes)?,
             Expression::ArrayLength(pointer) => self.length(frame, *pointer)?,
-            Expression::CooperativeLoad { .. } | Expression::CooperativeMultiplyAdd { .. } => {
-                return unsupported("cooperative matrices are not interpreted");
+            Expression::CooperativeLoad {
+                columns,
+                rows,
+                data,
+                ..
+            } => self.load_matrix(frame, (*columns, *rows), data, lanes, old)?,
+            Expression::CooperativeMultiplyAdd { a, b, c } => {
+                self.multiply_matrices(frame, [*a, *b, *c], lanes, old)?
             }
             other => {
                 let text = format!("{other:?}");

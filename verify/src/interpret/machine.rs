@@ -174,7 +174,10 @@ impl<'m, D: Domain> Machine<'m, D> {
         unit: usize,
         cells: &mut Vec<Cell<D::Value>>,
     ) -> Run<()> {
-        let bytes = inner.size(self.program.module.to_ctx()) as usize;
+        let bytes = match inner {
+            TypeInner::CooperativeMatrix { .. } => Shape::of(inner).components * unit,
+            _ => inner.size(self.program.module.to_ctx()) as usize,
+        };
         if bytes > MOST_BYTES {
             return unsupported(format!("variables of more than {MOST_BYTES} bytes"));
         }
@@ -192,7 +195,9 @@ impl<'m, D: Domain> Machine<'m, D> {
                 }
                 return Ok(());
             }
-            TypeInner::Scalar(scalar) | TypeInner::Vector { scalar, .. } => *scalar,
+            TypeInner::Scalar(scalar)
+            | TypeInner::Vector { scalar, .. }
+            | TypeInner::CooperativeMatrix { scalar, .. } => *scalar,
             _ => return unsupported("a variable of a structure, a matrix or of no fixed size"),
         };
         let zero = match Kind::of(scalar).is_float() {

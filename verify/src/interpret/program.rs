@@ -78,7 +78,13 @@ impl Program {
 
     /// Bytes of a type; those of one element for an array without a size.
     pub fn bytes(&self, ty: Handle<Type>) -> usize {
-        self.inner(ty).size(self.module.to_ctx()) as usize
+        match self.inner(ty) {
+            // One that is held whole.
+            matrix @ TypeInner::CooperativeMatrix { scalar, .. } => {
+                Shape::of(matrix).components * usize::from(scalar.width)
+            }
+            inner => inner.size(self.module.to_ctx()) as usize,
+        }
     }
 
     /// Bytes of the smallest scalar in a type.
@@ -87,6 +93,7 @@ impl Program {
             TypeInner::Scalar(scalar)
             | TypeInner::Vector { scalar, .. }
             | TypeInner::Matrix { scalar, .. }
+            | TypeInner::CooperativeMatrix { scalar, .. }
             | TypeInner::Atomic(scalar) => usize::from(scalar.width),
             TypeInner::Array { base, .. } => self.unit(*base),
             TypeInner::Struct { members, .. } => {

@@ -118,8 +118,8 @@ impl<'m, D: Domain> Machine<'m, D> {
                 self.collect(frame, *op, *collective_op, *argument, *result, &lanes)?;
             }
             Statement::Atomic { .. } => return unsupported("atomics are not interpreted"),
-            Statement::CooperativeStore { .. } => {
-                return unsupported("cooperative matrices are not interpreted");
+            Statement::CooperativeStore { target, data } => {
+                self.store_matrix(frame, *target, data, &lanes)?;
             }
             _ => return unsupported("a statement that is not interpreted"),
         }

@@ -11,7 +11,7 @@ use super::{
 
 impl<'m, D: Domain> Machine<'m, D> {
     /// The subgroups of these invocations, of which each must be whole.
-    fn subgroups(&self, lanes: &[u32]) -> Run<Vec<Vec<usize>>> {
+    pub(super) fn subgroups(&self, lanes: &[u32]) -> Run<Vec<Vec<usize>>> {
         let Some(size) = self.subgroup else {
             return unsupported("it has subgroup operations and names no subgroup size");
         };

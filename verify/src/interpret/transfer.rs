@@ -74,7 +74,7 @@ impl<'m, D: Domain> Machine<'m, D> {
         })
     }
 
-    fn read_global(
+    pub(super) fn read_global(
         &mut self,
         index: usize,
         byte: i64,
