@@ -227,7 +227,10 @@ impl fmt::Display for Ended {
             }
             Ended::MaxSeconds { limit } => write!(f, "{limit} s are over (max-seconds)"),
             Ended::Interrupted => write!(f, "stopped by the user (Ctrl-C)"),
-            Ended::LlmTokens { limit } => write!(f, "{limit} tokens are used up (llm-tokens)"),
+            Ended::LlmTokens { limit } => write!(
+                f,
+                "of {limit} tokens fewer are left than the next request may take (llm-tokens)"
+            ),
         }
     }
 }

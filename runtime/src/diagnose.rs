@@ -205,11 +205,12 @@ fn matmul_package() -> Package {
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let d = &self.device;
-        writeln!(
-            f,
-            "device: {} ({}, {} {})",
-            d.name, d.backend, d.driver, d.driver_info
-        )?;
+        let driver = format!("{} {}", d.driver, d.driver_info);
+        let driver = match driver.trim() {
+            "" => String::new(),
+            driver => format!(", {driver}"),
+        };
+        writeln!(f, "device: {} ({}{driver})", d.name, d.backend)?;
         match d.target {
             Target::Cpu => {
                 writeln!(f, "cores: {}, SIMD: {} bit", d.cores, d.simd_bits)?;

@@ -75,6 +75,12 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Whether samples can have it: there are some, and the middle one is among them.
+    pub fn is_possible(&self) -> bool {
+        let ends = [self.min, self.median, self.max];
+        self.samples > 0 && ends.iter().all(|it| it.is_finite() && *it > 0.0) && ends.is_sorted()
+    }
+
     /// The spread of positive samples; `None` if there are none.
     pub fn of(mut samples: Vec<f64>) -> Option<Self> {
         samples.retain(|sample| sample.is_finite() && *sample > 0.0);

@@ -5,7 +5,10 @@
 use std::path::Path;
 
 use kforge_oracle::Level;
-use kforge_planner::{Attempt, Outcome, Plan, report::SizeTime};
+use kforge_planner::{
+    Attempt, Outcome, Plan,
+    report::{SizeTime, Spread},
+};
 
 use super::{
     Cases, Event, OptimizeError, Optimizer,
@@ -21,6 +24,8 @@ const MOST: usize = 4;
 pub(super) struct Accepted {
     pub baseline: Attempt,
     pub best: Attempt,
+    /// Shortest and longest run of both, where there is one size.
+    pub ranges: Vec<(String, Spread)>,
     /// What the archive is to know of the accepted plan.
     trial: Trial,
     /// The accepted plan's time and speedup at each size, where there are several.
@@ -138,6 +143,7 @@ impl Optimizer {
         folder: &Path,
     ) -> Result<Accepted, OptimizeError> {
         let (mut before, mut after, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ranges = Vec::new();
         for (index, size) in self.sizes.iter().enumerate() {
             let [default, plan] = [&defaults[index], &plans[index]];
             let same = default.id() == plan.id();
@@ -154,6 +160,14 @@ impl Optimizer {
             let MeasuredResult::Verified { time, .. } = &first else {
                 return Err(no_baseline(&attempt(default, outcome(first, None))));
             };
+            if self.sizes.len() == 1 {
+                let timed = [(default, &first), (plan, &second)].into_iter();
+                ranges.extend(timed.filter_map(|(plan, result)| {
+                    let ms = result.time()?.ms;
+                    let (min, max) = (ms.min, ms.max);
+                    Some((plan.id(), Spread { min, max }))
+                }));
+            }
             let peer = self.peer_ms.as_ref().map(|times| times[index]);
             let reference = Some(peer.unwrap_or(time.ms.median));
             before.push(attempt(default, outcome(first, reference)));
@@ -175,6 +189,7 @@ impl Optimizer {
             baseline: whole(&before),
             best: whole(&after),
             sizes: several.filter_map(size_time).collect(),
+            ranges,
             trial: Trial {
                 attempt: whole(&after),
                 parts,

@@ -48,7 +48,7 @@ use size::Size;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -269,6 +269,11 @@ impl Optimizer {
         let times = sizes.map(|size| peer.ms(&size.problem, &self.device));
         self.peer_ms = Some(times.collect::<Result<_, _>>()?);
         Ok(())
+    }
+
+    /// Where attempts are kept, if anywhere.
+    pub fn archive(&self) -> Option<&Path> {
+        self.settings.archive.as_deref()
     }
 
     /// The problem; with several sizes, the first.

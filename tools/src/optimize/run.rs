@@ -107,8 +107,10 @@ impl Optimizer {
             baseline,
             best,
             sizes: accepted,
+            ranges,
             ..
         } = self.accept(&attempts, &defaults, &mut memory, watch)?;
+        spread.extend(ranges);
         if !accepted.is_empty() {
             sizes.insert(best.id.clone(), accepted);
         }

@@ -7,7 +7,6 @@ mod measured;
 mod print;
 
 use std::{
-    error::Error,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -294,10 +293,5 @@ fn warn(text: &str) {
 
 /// An error with what it comes from.
 fn failed(error: ArchiveError) -> Failure {
-    let cause = error.source().map(ToString::to_string).unwrap_or_default();
-    let text = error.to_string();
-    match cause.is_empty() || text.contains(&cause) {
-        true => Failure::Other(text),
-        false => Failure::Other(format!("{text}: {cause}")),
-    }
+    Failure::Other(super::with_causes(&error))
 }

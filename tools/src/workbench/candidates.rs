@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kforge_planner::propose::Propose;
+use kforge_planner::{archive::default_path, propose::Propose};
 use kforge_runtime::{DeviceDescription, device::Target};
 
 use super::{Failure, device::agree};
@@ -65,7 +65,7 @@ pub(super) fn emit(
             "{}: {} candidates by {} in '{folder}', {} refused; learnt from {} earlier attempts\n\
              default  {}\n\
              there    kforge-run --measure {folder} --json > results.jsonl\n\
-             here     kforge archive import results.jsonl --candidates {folder}\n",
+             here     kforge archive import results.jsonl --candidates {folder}{archive}\n",
             optimizer.problem().workload,
             emitted.candidates.len(),
             planner.name(),
@@ -73,6 +73,10 @@ pub(super) fn emit(
             emitted.prior,
             emitted.baseline,
             folder = folder.display(),
+            archive = optimizer
+                .archive()
+                .filter(|path| default_path().ok().as_deref() != Some(path))
+                .map_or_else(String::new, |path| format!(" --archive {}", path.display())),
         ),
     };
     io::stdout().write_all(text.as_bytes())?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kforge_planner::{Attempt, Outcome, Plan, budget::Progress};
+use kforge_planner::{Attempt, Outcome, Plan, budget::Progress, plan::Step, space};
 
 use crate::optimize::Event;
 
@@ -122,17 +122,17 @@ fn told(attempt: &Attempt) -> String {
     }
 }
 
-/// The schedules of a plan, as pipelines spell them.
+/// The schedules of a plan, as pipelines spell them; one for every op by its pass.
 pub(super) fn knobs(plan: &Plan) -> String {
-    let steps = plan.passes.iter().filter(|step| step.op.is_some());
-    let texts = steps.map(|step| {
+    let schedules = |step: &&Step| !space::of_pass(&step.pass).is_empty();
+    let texts = plan.passes.iter().filter(schedules).map(|step| {
         let knobs = step
             .knobs
             .iter()
             .map(|(name, value)| format!("{name}={value}"));
         format!(
             "{}: {}",
-            step.op.as_deref().unwrap_or(""),
+            step.op.as_deref().unwrap_or(&step.pass),
             knobs.collect::<Vec<_>>().join(" ")
         )
     });

@@ -97,6 +97,15 @@ pub(super) fn import(
         }
     }
     for line in &lines {
+        if line
+            .measured
+            .result
+            .time()
+            .is_some_and(|time| !time.ms.is_possible())
+        {
+            *import.refused.entry("impossible").or_default() += 1;
+            continue;
+        }
         let Some(outcome) = outcome(line, &lines) else {
             *import.refused.entry("no-time-of-default-plan").or_default() += 1;
             continue;
