@@ -7,9 +7,11 @@ use crate::benchmark::Work;
 
 /// Share of the roofline from which on it is what bounds a kernel.
 const NEAR: f64 = 0.6;
-/// Milliseconds of a launch that hardly does anything; a kernel of less than twice that is
-/// bound by it. Measured on lavapipe and an H200: 2 to 10 us.
+/// Milliseconds of a launch that hardly does anything: 2 to 5 us on an H200, 10 to 20 on
+/// lavapipe (2026-11-28). A kernel of less than twice that is bound by it.
 const LAUNCH: f64 = 0.005;
+/// The same where the roofline allows a hundredth of the time, or less.
+const SLOW_LAUNCH: f64 = 0.025;
 
 /// What bounds a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,6 +53,7 @@ impl Bound {
             (true, true) => Self::Memory,
             (true, false) => Self::Arithmetic,
             _ if ms < 2.0 * LAUNCH => Self::Launch,
+            _ if ms < 2.0 * SLOW_LAUNCH && memory.max(arithmetic) < ms / 100.0 => Self::Launch,
             _ if workgroups < units => Self::Workgroups,
             (false, true) => Self::BelowMemory,
             (false, false) => Self::BelowArithmetic,
@@ -95,6 +98,8 @@ mod tests {
         assert_eq!(of(much, little, Some(9.0), 100), Bound::BelowArithmetic);
         assert_eq!(of(little, much, Some(9.0), 100), Bound::BelowMemory);
         assert_eq!(of(little, little, Some(0.006), 1), Bound::Launch);
+        assert_eq!(of(little, little, Some(0.03), 100), Bound::Launch);
+        assert_eq!(of(little, 1_000_000, Some(0.03), 100), Bound::BelowMemory);
         assert_eq!(of(much, much, None, 100), Bound::Unknown);
         let work = Work { flops: 1, bytes: 1 };
         assert_eq!(Bound::of(work, Some(1.0), None, 1, 1), Bound::Unknown);

@@ -175,8 +175,11 @@ impl Stage {
         writeln!(f)?;
         let ms = self.ms.filter(|ms| *ms > 0.0);
         let rate = |amount: u64, unit: &str| {
-            let rate = ms.map(|ms| format!(", {:.1} {unit}", amount as f64 / ms / 1e6));
-            rate.unwrap_or_default()
+            let rate = ms.map(|ms| amount as f64 / ms / 1e6);
+            rate.map_or_else(String::new, |rate| match rate < 1.0 {
+                true => format!(", {rate:.3} {unit}"),
+                false => format!(", {rate:.1} {unit}"),
+            })
         };
         write!(
             f,
@@ -214,9 +217,10 @@ impl Launched {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [invocations, most_invocations] = self.invocations;
         let [memory, most_memory] = self.workgroup_memory;
+        let s = if self.workgroups == 1 { "" } else { "s" };
         write!(
             f,
-            "  kernel    {}: {} workgroups",
+            "  kernel    {}: {} workgroup{s}",
             self.name, self.workgroups
         )?;
         if most_invocations > 0 {
