@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// No kernel is so fast.
-const FORGED_MS: f64 = 1e-9;
+const FORGED_MS: f64 = 2e-6;
 
 /// A plan for the program that nobody verified: of an odd width, or for more invocations than
 /// this device has.
@@ -198,7 +198,9 @@ pub(super) fn results(run: &mut Run) -> Result<Happened, Broken> {
         4 => line["result"]["verified"]["time"]["ms"]["median"] = json!(-1.0),
         _ => {
             line["result"]["verified"]["levels"] = json!(["L0", "L1", "L2", "L3", "L4"]);
-            line["result"]["verified"]["time"]["ms"]["median"] = json!(FORGED_MS);
+            for part in ["min", "median", "max"] {
+                line["result"]["verified"]["time"]["ms"][part] = json!(FORGED_MS);
+            }
         }
     }
     let text: String = lines.iter().map(|it| format!("{it}\n")).collect();
