@@ -41,6 +41,9 @@ pub(in crate::workbench) struct MeasuredImport {
     pub known: u64,
     /// Lines that are no evidence, by reason.
     pub refused: BTreeMap<&'static str, u64>,
+    /// What is impossible about the first impossible one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impossible: Option<String>,
 }
 
 /// A line that belongs to a plan for a problem on a device.
@@ -104,6 +107,8 @@ pub(super) fn import(
             .is_some_and(|time| !time.ms.is_possible())
         {
             *import.refused.entry("impossible").or_default() += 1;
+            let words = "no samples have this median, least and most";
+            import.impossible.get_or_insert_with(|| words.into());
             continue;
         }
         let Some(outcome) = outcome(line, &lines) else {
@@ -137,8 +142,9 @@ pub(super) fn import(
         match archive.record(&record) {
             Ok(hash) if known.contains(&hash) => import.known += 1,
             Ok(_) => import.added += 1,
-            Err(ArchiveError::Unfit { .. }) => {
+            Err(error @ ArchiveError::Unfit { .. }) => {
                 *import.refused.entry("impossible").or_default() += 1;
+                import.impossible.get_or_insert_with(|| error.to_string());
             }
             Err(error) => return Err(failed(error)),
         }

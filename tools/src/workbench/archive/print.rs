@@ -200,6 +200,12 @@ pub(super) fn measured(import: &MeasuredImport) -> String {
     ];
     let refused = import.refused.iter();
     rows.extend(refused.map(|(why, count)| (format!("left out ({why})"), count.to_string())));
+    rows.extend(
+        import
+            .impossible
+            .clone()
+            .map(|why| ("impossible".into(), why)),
+    );
     list(&rows)
 }
 
