@@ -26,6 +26,14 @@ pub(super) struct Operand {
 }
 
 impl Operand {
+    /// Row and column, as stored, of what lies there along the result and the contraction.
+    pub(super) fn stored<T>(&self, outer: T, k: T) -> (T, T) {
+        match self.k_inner {
+            true => (outer, k),
+            false => (k, outer),
+        }
+    }
+
     pub(super) fn tile_shape(&self, stages: i64) -> [i64; 3] {
         [stages, self.tile_rows, self.tile_pitch()]
     }
@@ -173,11 +181,7 @@ impl MatmulKernel {
         within: bool,
     ) -> Emitted<Value<'c, 'a>> {
         let element = self.problem.element.to_mlir(emit.context);
-        let (row0, col0) = if operand.k_inner {
-            (&tile.outer, &tile.k)
-        } else {
-            (&tile.k, &tile.outer)
-        };
+        let (row0, col0) = operand.stored(&tile.outer, &tile.k);
         let cols = operand.cols / operand.width;
         // Loading ahead runs past the last tile, where nothing is read but the
         // address must stay inside.

@@ -130,10 +130,7 @@ impl MatmulKernel {
             0 => ("AOp", operand.k_inner),
             _ => ("BOp", !operand.k_inner),
         };
-        let (row, col) = match operand.k_inner {
-            true => (outer, k),
-            false => (k, outer),
-        };
+        let (row, col) = operand.stored(outer, k);
         let mut operands = vec![body.workgroup[index]];
         for at in [slot.clone(), row.clone(), col / operand.width] {
             operands.push(emit.index(&at)?);

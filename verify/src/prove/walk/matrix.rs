@@ -11,8 +11,8 @@ use naga::{CooperativeData, CooperativeSize, Expression, Handle, Span, TypeInner
 
 use super::{Done, Value, Walk, memory::Root};
 use crate::prove::{
-    expr::{Expr, Int, LOCALS, Test},
-    trace::{Access, Item, Kind},
+    expr::{DATA, Expr, Int, LOCAL, LOCALS, Test},
+    trace::{Item, Kind},
 };
 
 impl Walk<'_> {
@@ -20,7 +20,7 @@ impl Walk<'_> {
     pub(super) fn local_index(&mut self) -> Expr {
         let size = self.code.entry().workgroup_size;
         let pool = &mut self.terrain.pool;
-        let [x, y, z] = crate::prove::expr::LOCAL.map(|var| pool.variable(var));
+        let [x, y, z] = LOCAL.map(|var| pool.variable(var));
         let row = pool.add_scaled(x, y, i64::from(size[0]));
         pool.add_scaled(row, z, i64::from(size[0]) * i64::from(size[1]))
     }
@@ -98,7 +98,7 @@ impl Walk<'_> {
     /// Control flow that some of a subgroup may not follow is outside.
     fn together(&self, span: Span) -> Done {
         let pool = &self.terrain.pool;
-        let apart = |vars| vars & LOCALS != 0 || vars & crate::prove::expr::DATA != 0;
+        let apart = |vars| vars & LOCALS != 0 || vars & DATA != 0;
         let branch = self.path.iter().any(|cond| apart(pool.cond_vars(*cond)));
         let ragged = self.loops.iter().any(|frame| apart(frame.depends));
         match branch || ragged {
@@ -149,15 +149,7 @@ impl Walk<'_> {
         let start = self.terrain.pool.offset(address, offset);
         for number in 0..count {
             let address = self.terrain.pool.offset(start, number * pitch);
-            self.items.push(Item::Access(Access {
-                memory,
-                kind,
-                address,
-                size,
-                place: self.place,
-                path: self.path(),
-                line: self.code.line(span),
-            }));
+            self.access(memory, kind, address, size, span);
         }
         Ok(())
     }

@@ -363,19 +363,32 @@ impl Walk<'_> {
             self.bound(last, bytes, &what, span);
         }
         let address = self.terrain.pool.offset(address, offset);
+        let kind = match (kind, self.pointee(pointer)) {
+            (Kind::Read | Kind::Write, Some(TypeInner::Atomic(_))) => Kind::Atomic,
+            (kind, _) => kind,
+        };
+        self.access(memory, kind, address, size, span);
+        Ok(())
+    }
+
+    /// Records an access to bytes of memory, where the walk now stands.
+    pub(super) fn access(
+        &mut self,
+        memory: Memory,
+        kind: Kind,
+        address: Expr,
+        size: i64,
+        span: Span,
+    ) {
         self.items.push(Item::Access(Access {
             memory,
-            kind: match (kind, self.pointee(pointer)) {
-                (Kind::Read | Kind::Write, Some(TypeInner::Atomic(_))) => Kind::Atomic,
-                (kind, _) => kind,
-            },
+            kind,
             address,
             size,
             place: self.place,
             path: self.path(),
             line: self.code.line(span),
         }));
-        Ok(())
     }
 
     fn bytes_of(&self, pointer: Handle<Expression>, inner: &TypeInner) -> Option<i64> {
