@@ -1,6 +1,5 @@
 //! The canonical form of a plan as JSON.
 
-use kforge_dialect::pass::OptionDef;
 use serde_json::Value;
 
 use super::{
@@ -29,14 +28,15 @@ const PROBLEM: &[&str] = &["module", "workload", "ops"];
 /// Reads what can be read.
 pub(super) fn read(value: &Value) -> Draft {
     let mut found = Vec::new();
-    let nothing = serde_json::Map::new();
-    let fields = object(value, "plan", PLAN, &mut found);
-    let whole = fields.is_some();
-    let fields = fields.unwrap_or(&nothing);
-    if !whole {
+    let Some(fields) = object(value, "plan", PLAN, &mut found) else {
         // Nothing more can be missed in what is no object.
-        return draft(Plan::new(Default::default(), Default::default()), found);
-    }
+        return Draft {
+            plan: Plan::new(Default::default(), Default::default()),
+            found,
+            unread: Vec::new(),
+            odd: false,
+        };
+    };
     schema(fields.get("schema"), true, &mut found);
     let target = target(fields.get("target"), &mut found);
     let (device, mut odd) = device(fields.get("device"), &mut found);
@@ -59,18 +59,10 @@ pub(super) fn read(value: &Value) -> Draft {
     }
     plan.complete();
     Draft {
-        unread,
-        odd,
-        ..draft(plan, found)
-    }
-}
-
-const fn draft(plan: Plan, found: Vec<Violation>) -> Draft {
-    Draft {
         plan,
         found,
-        unread: Vec::new(),
-        odd: false,
+        unread,
+        odd,
     }
 }
 
@@ -116,12 +108,11 @@ fn read_problem(value: &Value, found: &mut Vec<Violation>) -> Option<Problem> {
 /// One pass, and whether one of its knobs is odd; `None` if no pass is named.
 fn step(index: usize, value: &Value, found: &mut Vec<Violation>) -> Option<(Step, bool)> {
     let own = format!("passes[{index}]");
-    let known = STEP;
     let fields = value.as_object();
     let pass = fields.and_then(|it| it.get("pass"));
     let pass = pass.and_then(Value::as_str);
     let at = pass.map_or_else(|| own.clone(), |pass| place(index, pass));
-    let fields = object(value, &at, known, found)?;
+    let fields = object(value, &at, STEP, found)?;
     let Some(pass) = pass else {
         let got = fields.get("pass").map_or_else(|| "missing".into(), text);
         let message = format!("'pass' is {got}, expected the name of a pass");
@@ -140,8 +131,8 @@ fn step(index: usize, value: &Value, found: &mut Vec<Violation>) -> Option<(Step
             None
         }
     };
-    let option = |name: &str| -> Option<&'static OptionDef> { catalog::find(pass)?.option(name) };
-    let default = |name: &str| -> Option<Knob> { option(name).map(catalog::default) };
+    let default =
+        |name: &str| -> Option<Knob> { Some(catalog::default(catalog::find(pass)?.option(name)?)) };
     let (knobs, odd) = knobs(fields.get("knobs"), &at, "knobs", default, found);
     let step = Step {
         pass: pass.to_owned(),

@@ -230,44 +230,50 @@ fn impact(report: &Report) -> String {
     )
 }
 
+/// A drawing of bars over the table that it is of; nothing without rows.
+fn section(
+    title: &str,
+    words: &str,
+    bars: &[(String, f64, String)],
+    head: &[&str],
+    rows: Vec<Vec<String>>,
+) -> String {
+    match rows.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<h2>{title}</h2>\n{}{}",
+            figure(title, words, bars),
+            table(head, rows)
+        ),
+    }
+}
+
 fn planners(report: &Report) -> String {
     let rows = report.planners.iter().map(|it| it.cells().to_vec());
-    match report.planners.is_empty() {
-        true => String::new(),
-        false => {
-            let bar = |it: &Planner| {
-                let speedup = it.speedup?;
-                Some((it.planner.clone(), speedup, factor(it.speedup)))
-            };
-            let bars: Vec<_> = report.planners.iter().filter_map(bar).collect();
-            let words = "Greatest speedup of a single measurement by who proposed.";
-            format!(
-                "<h2>Planners</h2>\n{}{}",
-                figure("Planners", words, &bars),
-                table(&Planner::HEAD, rows.collect())
-            )
-        }
-    }
+    let bar = |it: &Planner| {
+        let speedup = it.speedup?;
+        Some((it.planner.clone(), speedup, factor(it.speedup)))
+    };
+    let bars: Vec<_> = report.planners.iter().filter_map(bar).collect();
+    let words = "Greatest speedup of a single measurement by who proposed.";
+    section("Planners", words, &bars, &Planner::HEAD, rows.collect())
 }
 
 fn stability(report: &Report) -> String {
     let rows = report.stability.iter().map(|it| it.cells().to_vec());
-    match report.stability.is_empty() {
-        true => String::new(),
-        false => {
-            let bar = |it: &Stability| {
-                let name = it.attempt.map_or("accepted".into(), |it| format!("#{it}"));
-                let shown = format!("{} to {}", factor(Some(it.least)), factor(Some(it.most)));
-                (name, it.least, shown)
-            };
-            let bars: Vec<_> = report.stability.iter().map(bar).collect();
-            format!(
-                "<h2>Stability across sizes</h2>\n{}{}",
-                figure("Stability across sizes", "Least speedup of a size.", &bars),
-                table(&Stability::HEAD, rows.collect())
-            )
-        }
-    }
+    let bar = |it: &Stability| {
+        let name = it.attempt.map_or("accepted".into(), |it| format!("#{it}"));
+        let shown = format!("{} to {}", factor(Some(it.least)), factor(Some(it.most)));
+        (name, it.least, shown)
+    };
+    let bars: Vec<_> = report.stability.iter().map(bar).collect();
+    section(
+        "Stability across sizes",
+        "Least speedup of a size.",
+        &bars,
+        &Stability::HEAD,
+        rows.collect(),
+    )
 }
 
 fn comparison(report: &Report) -> String {
@@ -291,25 +297,19 @@ fn comparison(report: &Report) -> String {
 }
 
 fn refusals(report: &Report) -> String {
-    let rows = report
-        .refusals
-        .iter()
-        .map(|it| vec![it.reason.clone(), it.count.to_string(), it.example.clone()]);
-    match report.refusals.is_empty() {
-        true => String::new(),
-        false => {
-            let bar = |it: &Refusals| {
-                let (reason, count) = (it.reason.clone(), it.count);
-                (reason, count as f64, count.to_string())
-            };
-            let bars: Vec<_> = report.refusals.iter().map(bar).collect();
-            format!(
-                "<h2>Refused plans</h2>\n{}{}",
-                figure("Refused plans", "Plans by reason.", &bars),
-                table(&["reason", "plans", "first message"], rows.collect())
-            )
-        }
-    }
+    let row = |it: &Refusals| vec![it.reason.clone(), it.count.to_string(), it.example.clone()];
+    let bar = |it: &Refusals| {
+        let (reason, count) = (it.reason.clone(), it.count);
+        (reason, count as f64, count.to_string())
+    };
+    let bars: Vec<_> = report.refusals.iter().map(bar).collect();
+    section(
+        "Refused plans",
+        "Plans by reason.",
+        &bars,
+        &["reason", "plans", "first message"],
+        report.refusals.iter().map(row).collect(),
+    )
 }
 
 /// A table; cells are escaped here, so callers pass text.
