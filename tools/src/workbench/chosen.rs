@@ -72,6 +72,15 @@ impl Chosen {
         Ok(plan)
     }
 
+    /// The plan for a problem on a device, which fits it.
+    pub(super) fn fitting(
+        &self,
+        problem: &Problem,
+        device: &DeviceDescription,
+    ) -> Result<Plan, Failure> {
+        fitting(self.plan(problem, device)?, problem, self.name())
+    }
+
     /// The plan of the file for the problem that it states itself, not yet checked.
     pub(super) fn alone(&self) -> Result<Option<Plan>, Failure> {
         let mut plan = self.read(None)?;

@@ -1,7 +1,7 @@
 //! Which device a subcommand works on: `--device` and the global `--target`.
 
 use clap::Args;
-use kforge_runtime::{DeviceChoice, device::Target};
+use kforge_runtime::{Device, DeviceChoice, DeviceError, device::Target};
 
 use super::Failure;
 
@@ -26,6 +26,14 @@ impl DeviceArgument {
         agree(&device.to_string(), own, target)?;
         Ok(Some(device))
     }
+}
+
+/// Opens a device.
+pub(super) fn open(choice: DeviceChoice) -> Result<Device, Failure> {
+    Device::open(choice).map_err(|error| match error {
+        DeviceError::NoAdapter { choice } => Failure::NoDevice { choice },
+        error => Failure::Device(error),
+    })
 }
 
 /// A device that is only described.

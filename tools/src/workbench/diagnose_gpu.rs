@@ -7,10 +7,13 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use kforge_runtime::{Device, DeviceError, Diagnosis, device::Target, diagnose};
+use kforge_runtime::{Diagnosis, device::Target, diagnose};
 use serde_json::{Value, json};
 
-use super::{Failure, device::DeviceArgument};
+use super::{
+    Failure,
+    device::{DeviceArgument, open},
+};
 
 /// Describe a GPU and run a smoke test on it, or describe the CPU
 ///
@@ -33,10 +36,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
     let choice = arguments.device.choice(target)?.unwrap_or_default();
-    let device = Device::open(choice).map_err(|error| match error {
-        DeviceError::NoAdapter { choice } => Failure::NoDevice { choice },
-        _ => Failure::Device(error),
-    })?;
+    let device = open(choice)?;
     let diagnosis = diagnose(&device)?;
     let report = if arguments.json {
         format!("{:#}\n", as_json(&diagnosis))

@@ -4,14 +4,13 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use kforge_lowering::serialize;
-use kforge_planner::problem::of_module;
 use kforge_runtime::device::Target;
 
 use super::{
     Failure,
-    chosen::{Chosen, before_lowering, fitting},
+    chosen::{Chosen, before_lowering},
     device::Described,
-    workload::Workload,
+    workload::{Workload, problem_of},
 };
 use crate::compile::Session;
 
@@ -55,11 +54,9 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     let session = Session::default();
     let mut module = session.parse(&source).map_err(|error| other(&error))?;
     if arguments.stage != Stage::Kforge {
-        let problem = of_module(session.context(), &module)
-            .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))?;
+        let problem = problem_of(&session, &module, &source)?;
         let device = arguments.device.description(target)?;
-        let plan = arguments.chosen.plan(&problem, &device)?;
-        let plan = fitting(plan, &problem, arguments.chosen.name())?;
+        let plan = arguments.chosen.fitting(&problem, &device)?;
         let lowers = arguments.stage != Stage::Optimized;
         if lowers && plan.target == Target::Cpu {
             let message =

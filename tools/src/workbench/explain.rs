@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use kforge_planner::problem::of_module;
-use kforge_runtime::{Device, DeviceError, device::Target};
+use kforge_runtime::device::Target;
 
 use super::{
     Failure,
-    chosen::{Chosen, fitting},
-    device::DeviceArgument,
-    workload::Workload,
+    chosen::Chosen,
+    device::{DeviceArgument, open},
+    workload::{Workload, problem_of},
 };
 use crate::{
     compile::Session,
@@ -56,19 +55,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
     let choice = arguments.device.choice(target)?.unwrap_or_default();
-    let device = Device::open(choice).map_err(|error| match error {
-        DeviceError::NoAdapter { choice } => Failure::NoDevice { choice },
-        error => Failure::Device(error),
-    })?;
+    let device = open(choice)?;
     let source = arguments.workload.source()?;
     let session = Session::default();
     let module = session
         .parse(&source)
         .map_err(|error| Failure::Other(error.to_string()))?;
-    let problem = of_module(session.context(), &module)
-        .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))?;
-    let plan = arguments.chosen.plan(&problem, device.description())?;
-    let plan = fitting(plan, &problem, arguments.chosen.name())?;
+    let problem = problem_of(&session, &module, &source)?;
+    let plan = arguments.chosen.fitting(&problem, device.description())?;
     let gate = Gate {
         device: choice.to_string(),
         seed: arguments.seed,

@@ -11,7 +11,6 @@ use kforge_dialect::{attributes, ir};
 use kforge_planner::{
     Plan, Problem, heuristic,
     plan::{Step, from_json},
-    problem::of_module,
 };
 use kforge_runtime::{DeviceDescription, device::Target};
 use serde::Serialize;
@@ -22,7 +21,7 @@ use super::{
     Failure,
     chosen::{Chosen, before_lowering, fitting},
     device::Described,
-    workload::Workload,
+    workload::{Workload, problem_of},
 };
 use crate::compile::Session;
 
@@ -74,8 +73,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     let session = Session::default();
     let mut module = session.parse(&source).map_err(|error| other(&error))?;
     let before = module.as_operation().to_string();
-    let problem = of_module(session.context(), &module)
-        .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))?;
+    let problem = problem_of(&session, &module, &source)?;
     let device = arguments.device.description(target)?;
     let plan = arguments.plan(&problem, &device)?;
     let pipeline = session
@@ -106,8 +104,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
 impl Arguments {
     fn plan(&self, problem: &Problem, device: &DeviceDescription) -> Result<Plan, Failure> {
         if self.passes.is_empty() {
-            let plan = self.chosen.plan(problem, device)?;
-            return fitting(plan, problem, self.chosen.name());
+            return self.chosen.fitting(problem, device);
         }
         let default = heuristic::propose(problem, device);
         let flat = json!({

@@ -12,12 +12,12 @@ use std::{
 
 use clap::{Args, Parser};
 use kforge_planner::{archive::default_path, heuristic};
-use kforge_runtime::{Device, DeviceChoice, DeviceDescription, DeviceError, device::Target};
+use kforge_runtime::{DeviceChoice, DeviceDescription, device::Target};
 
 use super::{
     Failure,
-    chosen::{Chosen, fitting},
-    device::DeviceArgument,
+    chosen::Chosen,
+    device::{DeviceArgument, open},
     workload::Workload,
 };
 use crate::{
@@ -59,10 +59,7 @@ impl Place {
     /// Benchmarks are on the CPU where nothing else is said.
     fn open(&self, target: Option<Target>, rounds: u32) -> Result<Open, Failure> {
         let choice = self.device.choice(target)?.unwrap_or(DeviceChoice::Cpu);
-        let device = Device::open(choice).map_err(|error| match error {
-            DeviceError::NoAdapter { choice } => Failure::NoDevice { choice },
-            _ => Failure::Device(error),
-        })?;
+        let device = open(choice)?;
         let archive = match (&self.archive, self.no_archive) {
             (_, true) => None,
             (Some(path), _) => Some(path.clone()),
@@ -90,8 +87,8 @@ impl Open {
         let problem = optimizer.problem().clone();
         let (plan, origin) = match chosen.filter(|it| it.is_given()) {
             Some(chosen) => {
-                let plan = chosen.plan(&problem, &self.device)?;
-                (fitting(plan, &problem, chosen.name())?, Origin::Given)
+                let plan = chosen.fitting(&problem, &self.device)?;
+                (plan, Origin::Given)
             }
             None => {
                 let path = self.archive.as_deref();

@@ -10,12 +10,24 @@ use std::{
 
 use clap::{Args, builder::RangedU64ValueParser};
 use kforge_dialect::{Element, TensorType};
+use kforge_planner::{Problem, problem::of_module};
+use melior::ir::Module;
 
 use super::Failure;
-use crate::compile::Source;
+use crate::compile::{Session, Source};
 
 pub(super) use block::Block;
 use kernel::Kernel;
+
+/// What a plan for a source's module is about.
+pub(super) fn problem_of(
+    session: &Session,
+    module: &Module<'_>,
+    source: &Source,
+) -> Result<Problem, Failure> {
+    of_module(session.context(), module)
+        .map_err(|error| Failure::Other(format!("'{}': {error}", source.name())))
+}
 
 /// A module from a file, or a generated one; a matmul if nothing is said.
 #[derive(Debug, Args)]
