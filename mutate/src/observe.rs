@@ -55,7 +55,7 @@ pub fn observe(
             match verify(&subject, device, exec, options).failures.first() {
                 None => {}
                 // Not run to its end: nothing is known of its accesses.
-                Some(failure) if failure.reason == Reason::Execution => {
+                Some(failure) if matches!(failure.reason, Reason::Execution | Reason::Timing) => {
                     return Err(failure.detail.clone());
                 }
                 Some(_) => return Ok(Observed::OutOfBounds(name.clone())),

@@ -114,6 +114,12 @@ impl Kill {
         }
     }
 
+    /// Whether there is no more to it than that a submission, or all of it, did not end in
+    /// time: which says nothing of results.
+    pub fn is_late(&self) -> bool {
+        self.check() == "Timing"
+    }
+
     /// The check that refused, behind a regression case or not.
     pub fn check(&self) -> &str {
         self.by.as_deref().unwrap_or(&self.reason)

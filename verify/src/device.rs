@@ -27,7 +27,7 @@ pub fn check(
     match check_cases(subject, scope, device, exec, options, verdict, &mut last) {
         Ok(()) => true,
         Err(refusal) => {
-            if refusal.reason == Reason::Execution
+            if matches!(refusal.reason, Reason::Execution | Reason::Timing)
                 && options.faults.has(Fault::LaunchFailureIgnored)
             {
                 verdict.pass_unseen(&subject.stage, scope);

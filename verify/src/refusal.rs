@@ -34,10 +34,14 @@ impl Refusal {
 
     /// A run that failed.
     pub fn run(error: &RunError) -> Self {
-        let gone = [FailureKind::Timeout, FailureKind::DeviceLost];
+        let (reason, device_is_lost) = match error.kind() {
+            Some(FailureKind::Timeout) => (Reason::Timing, true),
+            Some(FailureKind::DeviceLost) => (Reason::Execution, true),
+            _ => (Reason::Execution, false),
+        };
         Self {
-            device_is_lost: error.kind().is_some_and(|kind| gone.contains(&kind)),
-            ..Self::failed(error)
+            device_is_lost,
+            ..Self::new(reason, error.to_string())
         }
     }
 }

@@ -220,6 +220,8 @@ pub enum Reason {
     Static,
     /// Right so far, and slower than was asked for.
     TooSlow,
+    /// A submission did not end within its deadline.
+    Timing,
     /// The device or the package failed.
     Execution,
 }

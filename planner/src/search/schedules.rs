@@ -61,8 +61,8 @@ fn distinct(knob: &str, values: Cow<'static, [i64]>) -> Cow<'static, [i64]> {
 }
 
 /// Multiply-adds in the body of a matmul's inner loop beyond which a software device is
-/// not asked: lavapipe's compiler takes 80 s and more for 4,096 of them (2026-11-28).
-const SOFTWARE_BODY: i64 = 2048;
+/// not asked: lavapipe's compiler takes a minute and more for 1,024 of them (2026-11-28).
+const SOFTWARE_BODY: i64 = 512;
 
 /// Attempts to draw a schedule before the legal ones are counted and one is numbered.
 pub const DRAWS: usize = 1 << 14;

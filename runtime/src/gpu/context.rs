@@ -107,7 +107,7 @@ impl GpuContext {
             Err(PollError::Timeout) => Err(Fault::new(
                 FailureKind::Timeout,
                 format!(
-                    "not finished after {} ms; raise the timeout or use smaller sizes",
+                    "not finished after {} ms; allow more time or use smaller sizes",
                     timeout.as_millis()
                 ),
             )),

@@ -153,6 +153,7 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::Determinism => "determinism",
         Reason::Implausible => "implausible",
         Reason::TooSlow => "too-slow",
+        Reason::Timing => "timing",
         Reason::Execution => "execution",
     }
 }

@@ -37,13 +37,14 @@ use crate::{
     optimize::{Cases, candidate},
 };
 
-/// Deadline of a submission that must be accepted: what is right may take its time.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How many times the deadline of a mutant a submission has that must be accepted: what is
+/// right may take its time.
+const PATIENCE: u32 = 20;
 
 /// A job about what must be accepted.
 pub(super) fn patient(job: Job) -> Job {
     Job {
-        timeout_ms: u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX),
+        timeout_ms: job.timeout_ms.saturating_mul(PATIENCE.into()),
         ..job
     }
 }
@@ -291,7 +292,7 @@ impl Campaign<'_> {
     pub(super) fn one(&self, program: &str, job: Job) -> Result<Answer, MutateError> {
         let mut found = None;
         let job = patient(job);
-        let pool = self.pool(PATIENCE);
+        let pool = self.pool(Duration::from_millis(job.timeout_ms));
         pool.ask_all(&[job], None, &mut |_, answer| found = Some(answer));
         found.ok_or_else(|| MutateError::Child {
             program: program.to_owned(),

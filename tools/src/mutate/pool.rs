@@ -136,7 +136,7 @@ impl Pool {
 fn failed_to_run(answer: &Answer) -> bool {
     match answer {
         Answer::Judged { judged, .. } => match &judged.fate {
-            Fate::Refused(kill) => kill.check() == "Execution",
+            Fate::Refused(kill) => kill.is_late() || kill.check() == "Execution",
             _ => false,
         },
         _ => false,
@@ -145,11 +145,13 @@ fn failed_to_run(answer: &Answer) -> bool {
 
 /// Whether a submission, or the whole, did not end in time.
 fn missed_deadline(answer: &Answer) -> bool {
-    let late = |text: &str| text.contains("not finished after");
     match answer {
         Answer::Judged { judged, .. } => match &judged.fate {
-            Fate::Refused(kill) => kill.check() == "Timing" || late(&kill.detail),
-            Fate::Accepted { note } => note.as_deref().is_some_and(late),
+            Fate::Refused(kill) => kill.is_late(),
+            // A survivor that was not compared to the end.
+            Fate::Accepted { note } => note
+                .as_deref()
+                .is_some_and(|it| it.contains("not finished after")),
             _ => false,
         },
         _ => false,

@@ -42,6 +42,8 @@ pub struct Totals {
     pub controls_passed: usize,
     /// Harmless changes that were refused.
     pub controls_refused: usize,
+    /// Harmless changes of which nothing is known: no verdict in time.
+    pub controls_late: usize,
 }
 
 impl Totals {
@@ -52,6 +54,9 @@ impl Totals {
             let slot = match (record.purpose, &record.judged.fate) {
                 (_, Fate::NotBuilt { .. }) => &mut totals.not_built,
                 (_, Fate::NotApplied) => &mut totals.not_applied,
+                (Purpose::Control, Fate::Refused(kill)) if kill.is_late() => {
+                    &mut totals.controls_late
+                }
                 (Purpose::Control, Fate::Refused(_)) => &mut totals.controls_refused,
                 (Purpose::Control, _) => &mut totals.controls_passed,
                 (Purpose::Mutant, Fate::Refused(_)) => &mut totals.killed,

@@ -22,7 +22,7 @@ pub struct Settings {
     pub seed: u64,
     /// When no further mutant begins.
     pub most: Option<Duration>,
-    /// Deadline of one submission.
+    /// Deadline of one submission of a mutant; what must be accepted has twenty times as long.
     pub deadline: Duration,
     /// Child processes at a time.
     pub workers: usize,

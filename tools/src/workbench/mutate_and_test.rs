@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// Begin no mutant after so long
     #[arg(long, value_name = "SECONDS")]
     max_seconds: Option<u64>,
-    /// Deadline of one submission of a mutant
+    /// Deadline of one submission of a mutant; what must be accepted has twenty times as long
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
     deadline: u64,
     /// Mutants at a time; one per processor if not given

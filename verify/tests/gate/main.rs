@@ -286,7 +286,7 @@ fn a_run_beyond_its_deadline_is_refused() {
             .all(|check| check.scope == Scope::Program)
     );
     let failure = &verdict.failures[0];
-    assert_eq!(failure.reason, Reason::Execution);
+    assert_eq!(failure.reason, Reason::Timing);
     assert!(
         failure.detail.contains("not finished after 1 ms"),
         "{failure:?}"

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use kforge_mutate::Fate;
 use kforge_planner::report::{STYLE, escape};
 
-use super::{KindRow, Report};
+use super::{KindRow, Report, text::controls};
 
 const OWN_STYLE: &str = include_str!("page.css");
 /// Columns that are no checks.
@@ -57,13 +57,7 @@ fn head(report: &Report) -> String {
         fact("escaped", totals.escaped.to_string()),
         fact("equivalent", totals.equivalent.to_string()),
         fact("not built", totals.not_built.to_string()),
-        fact(
-            "controls",
-            format!(
-                "{} accepted, {} refused",
-                totals.controls_passed, totals.controls_refused
-            ),
-        ),
+        fact("controls", controls(totals)),
         fact("escape rate, 95 %", bound),
         fact(
             "time",
@@ -84,7 +78,9 @@ fn wrong(report: &Report) -> String {
         .wrong()
         .map(|record| {
             let what = match &record.judged.fate {
-                Fate::Refused(kill) => format!("control refused: {}", kill.detail),
+                Fate::Refused(kill) => {
+                    format!("control refused ({}): {}", kill.reason, kill.detail)
+                }
                 Fate::Accepted { note: Some(note) } => note.clone(),
                 _ => String::new(),
             };

@@ -5,12 +5,25 @@ use std::fmt::Write;
 use kforge_mutate::Fate;
 
 use super::Report;
+use crate::mutate::record::Totals;
 
 pub(super) fn text(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write(report, &mut out);
     out
+}
+
+/// Harmless changes by what became of them.
+pub(super) fn controls(totals: &Totals) -> String {
+    let late = match totals.controls_late {
+        0 => String::new(),
+        late => format!(", {late} without a verdict in time"),
+    };
+    format!(
+        "{} accepted, {} refused{late}",
+        totals.controls_passed, totals.controls_refused
+    )
 }
 
 fn write(report: &Report, out: &mut String) -> std::fmt::Result {
@@ -28,11 +41,7 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         "all         {} of {} mutants killed, {} escaped, {} equivalent, {} not built",
         totals.killed, totals.mutants, totals.escaped, totals.equivalent, totals.not_built
     )?;
-    writeln!(
-        out,
-        "controls    {} accepted, {} refused",
-        totals.controls_passed, totals.controls_refused
-    )?;
+    writeln!(out, "controls    {}", controls(totals))?;
     if let Some(bound) = report.escape_rate_bound {
         writeln!(
             out,
