@@ -11,7 +11,8 @@ pub type Axis = (&'static str, &'static [i64]);
 const MATMUL: &[Axis] = &[
     ("tile-m", &[1, 4, 8, 16, 32, 64, 128, 256]),
     ("tile-n", &[4, 8, 16, 32, 64, 128, 256]),
-    ("tile-k", &[4, 8, 16, 32, 64]),
+    // The large ones are for slices.
+    ("tile-k", &[4, 8, 16, 32, 64, 128, 256, 512]),
     // With a matrix unit a subgroup's share.
     ("thread-m", &[1, 2, 4, 8, 16, 32, 64]),
     ("thread-n", &[1, 2, 4, 8, 16, 32, 64]),
@@ -22,6 +23,8 @@ const MATMUL: &[Axis] = &[
     // 0 asks for no number; others select among the shares above.
     ("subgroups", &[0, 1, 2, 4, 8, 16]),
     ("split-k", &[1, 2, 4, 8]),
+    ("prefetch", &[0, 1]),
+    ("slice-k", &[1, 8, 16, 32, 64, 128]),
     ("matrix-unit", &[0, 8, 16]),
 ];
 

@@ -125,8 +125,8 @@ func.func @absorb_a_transpose(%a: tensor<3x4xf32>, %w: tensor<6x4xf32>, %bias: t
   %e = tensor.empty() : tensor<4x6xf32>
   %t = linalg.transpose ins(%w : tensor<6x4xf32>) outs(%e : tensor<4x6xf32>) permutation = [1, 0]
   // Names and schedules stay with the op.
-  // CHECK-NEXT: kforge.matmul %[[A]], %[[W]] bias %[[BIAS]] {activation = "silu", kforge.name = "up", kforge.schedule = {"group-m" = 1 : i64, "matrix-unit" = 0 : i64, "split-k" = 1 : i64, stages = 1 : i64, subgroups = 0 : i64, "thread-m" = 4 : i64, "thread-n" = 4 : i64, "tile-k" = 16 : i64, "tile-m" = 8 : i64, "tile-n" = 64 : i64, unroll = 0 : i64, "vector-width" = 4 : i64}, transpose_b}
-  %0 = kforge.matmul %a, %t bias %bias {activation = "silu", kforge.name = "up", kforge.schedule = {"group-m" = 1 : i64, "matrix-unit" = 0 : i64, "split-k" = 1 : i64, stages = 1 : i64, subgroups = 0 : i64, "thread-m" = 4 : i64, "thread-n" = 4 : i64, "tile-k" = 16 : i64, "tile-m" = 8 : i64, "tile-n" = 64 : i64, unroll = 0 : i64, "vector-width" = 4 : i64}} : (tensor<3x4xf32>, tensor<4x6xf32>, tensor<6xf32>) -> tensor<3x6xf32>
+  // CHECK-NEXT: kforge.matmul %[[A]], %[[W]] bias %[[BIAS]] {activation = "silu", kforge.name = "up", kforge.schedule = {"group-m" = 1 : i64, "matrix-unit" = 0 : i64, prefetch = 0 : i64, "slice-k" = 1 : i64, "split-k" = 1 : i64, stages = 1 : i64, subgroups = 0 : i64, "thread-m" = 4 : i64, "thread-n" = 4 : i64, "tile-k" = 16 : i64, "tile-m" = 8 : i64, "tile-n" = 64 : i64, unroll = 0 : i64, "vector-width" = 4 : i64}, transpose_b}
+  %0 = kforge.matmul %a, %t bias %bias {activation = "silu", kforge.name = "up", kforge.schedule = {"group-m" = 1 : i64, "matrix-unit" = 0 : i64, prefetch = 0 : i64, "slice-k" = 1 : i64, "split-k" = 1 : i64, stages = 1 : i64, subgroups = 0 : i64, "thread-m" = 4 : i64, "thread-n" = 4 : i64, "tile-k" = 16 : i64, "tile-m" = 8 : i64, "tile-n" = 64 : i64, unroll = 0 : i64, "vector-width" = 4 : i64}} : (tensor<3x4xf32>, tensor<4x6xf32>, tensor<6xf32>) -> tensor<3x6xf32>
   return %0 : tensor<3x6xf32>
 }
 

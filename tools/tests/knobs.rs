@@ -108,6 +108,11 @@ fn settings(pass: &str, knob: &str) -> Option<(&'static str, [Set; 2])> {
                 "unroll" => [&[("unroll", 0)], &[("unroll", 4)]],
                 "group-m" => [&[("group-m", 1)], &[("group-m", 2)]],
                 "split-k" => [&[("split-k", 1)], &[("split-k", 2)]],
+                "prefetch" => [&[("prefetch", 0)], &[("prefetch", 1)]],
+                "slice-k" => [
+                    &[("slice-k", 1), ("tile-m", 16)],
+                    &[("slice-k", 2), ("tile-m", 16)],
+                ],
                 _ => return None,
             },
         ),

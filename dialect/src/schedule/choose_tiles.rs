@@ -32,7 +32,7 @@
 //! no choice of split-k, of 128x64 or of 4x64 tiles was measured, nor any on a GPU other
 //! than the H200.
 
-use super::{MatmulProblem, MatmulSchedule, choose_matrices};
+use super::{MatmulProblem, MatmulSchedule, choose_matrices, choose_slices};
 use crate::device::{Device, Target};
 
 /// What a kind of device charges.
@@ -83,6 +83,7 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
         Target::Gpu if let Some(on_unit) = choose_matrices::choose(problem, device) => {
             Some(on_unit)
         }
+        Target::Gpu if let Some(sliced) = choose_slices::choose(problem, device) => Some(sliced),
         Target::Gpu => {
             let rates = if device.is_software() {
                 &SOFTWARE
@@ -353,7 +354,7 @@ mod tests {
 
     #[test]
     fn few_tiles_share_a_long_contraction() {
-        for (m, n) in [(16, 128), (64, 64), (1, 256)] {
+        for (m, n) in [(32, 128), (64, 64), (17, 256)] {
             let long = choose(&problem(m, n, 16384), &h200());
             assert!(long.split_k > 1, "{m}x{n}: {long:?}");
             let short = choose(&problem(m, n, 64), &h200());

@@ -17,6 +17,8 @@ schedule! {
         group_m: "group-m" = 1, "row tiles that neighbouring workgroups share columns over";
         subgroups: "subgroups" = 0, "subgroups per workgroup that the tiles must give; 0: any";
         split_k: "split-k" = 1, "workgroups that share one result tile along the contraction";
+        prefetch: "prefetch" = 0, "tiles held in registers while one is multiplied, 0 or 1; with one stage";
+        slice_k: "slice-k" = 1, "invocations that share their results along the contraction and read the operands themselves, a power of two; 1: tiles pass through workgroup memory";
         matrix_unit: "matrix-unit" = 0, "edge of the square matrices that a subgroup multiplies on the device's matrix unit, whose share thread-m and thread-n then are; 0: none";
     }
 }
@@ -57,7 +59,8 @@ impl MatmulProblem {
 }
 
 impl MatmulSchedule {
-    /// Parts of a tile: of one invocation each, or with a matrix unit of one subgroup.
+    /// Parts of a tile: of one invocation each, of slice-k invocations, or with a matrix
+    /// unit of one subgroup.
     pub fn shares(&self) -> i64 {
         (self.tile_m / self.thread_m) * (self.tile_n / self.thread_n)
     }
@@ -65,8 +68,17 @@ impl MatmulSchedule {
     /// Invocations of one workgroup.
     pub fn invocations(&self, subgroup_size: i64) -> i64 {
         match self.matrix_unit {
-            0 => self.shares(),
+            0 => self.shares().saturating_mul(self.slice_k),
             _ => self.shares().saturating_mul(subgroup_size),
+        }
+    }
+
+    /// Steps of the contraction that an invocation takes unrolled, one after the other.
+    pub fn steps(&self) -> i64 {
+        match (self.slice_k, self.unroll) {
+            (1, 0) => self.tile_k,
+            (1, steps) => steps,
+            (slices, _) => self.tile_k / slices,
         }
     }
 
@@ -79,8 +91,11 @@ impl MatmulSchedule {
         }
     }
 
-    /// Workgroup memory for the tiles of all stages, in bytes.
+    /// Workgroup memory for the tiles of all stages, or for the sums of all slices, in bytes.
     pub fn workgroup_bytes(&self, element: Element) -> i64 {
+        if self.slice_k > 1 {
+            return self.slice_k * self.tile_m * self.tile_n * 4;
+        }
         // Either storage order must fit, since a transpose flag chooses it.
         let padding = self.padding(element);
         let tile = |outer: i64| {
@@ -103,6 +118,8 @@ impl MatmulSchedule {
             "thread-m" | "thread-n" => (1, 64),
             "vector-width" => (1, device.max_vector()),
             "stages" => (1, 5),
+            "prefetch" => (0, 1),
+            "slice-k" => (1, 1024),
             "unroll" => (0, 1024),
             "subgroups" => (0, 64),
             "matrix-unit" => (0, 16),

@@ -26,12 +26,15 @@ struct Known {
     unroll: Option<i64>,
     subgroups: Option<i64>,
     vector_width: Option<i64>,
+    prefetch: Option<i64>,
+    /// A power of two.
+    slice_k: Option<i64>,
     /// 0, 8 or 16.
     matrix_unit: Option<i64>,
 }
 
 impl Known {
-    /// Invocations that share what thread-m and thread-n say.
+    /// Invocations whose registers share the accumulators of thread-m and thread-n.
     fn sharing(&self, device: &Device) -> Option<i64> {
         match self.matrix_unit? {
             0 => Some(1),
@@ -61,6 +64,8 @@ pub(super) fn judge(
         unroll: None,
         subgroups: None,
         vector_width: None,
+        prefetch: known("prefetch"),
+        slice_k: known("slice-k"),
         matrix_unit: None,
     };
     known("group-m");
@@ -68,7 +73,9 @@ pub(super) fn judge(
     knobs.unroll = known("unroll");
     knobs.subgroups = known("subgroups");
     knobs.vector_width = vector_width(&mut unfit, knob("vector-width"), device);
+    knobs.slice_k = power_of_two(&mut unfit, knobs.slice_k);
     knobs.matrix_unit = matrix_unit(&mut unfit, knob("matrix-unit"));
+    exclusions(&knobs, device, &mut unfit);
     let whole = divisions(&knobs, &mut unfit);
     matrix_shape(&knobs, element, device, &mut unfit);
     let invocations = invocations(&knobs, whole, device, &mut unfit);
@@ -103,8 +110,51 @@ fn divisions(knobs: &Known, unfit: &mut Vec<Unfit>) -> bool {
     divides(unfit, edge, ("thread-m", knobs.thread_m));
     divides(unfit, edge, ("thread-n", knobs.thread_n));
     divides(unfit, edge, tile_k);
+    if let (Some(slices @ 2..), Some(width)) = (knobs.slice_k, knobs.vector_width) {
+        let accesses = ("slice-k*vector-width", Some(slices * width));
+        divides(unfit, accesses, tile_k);
+    }
     divides(unfit, edge, unroll);
     rows && columns
+}
+
+fn power_of_two(unfit: &mut Vec<Unfit>, slices: Option<i64>) -> Option<i64> {
+    let fits = |it: &i64| it & (it - 1) == 0;
+    if let Some(slices) = slices.filter(|it| !fits(it)) {
+        let message = format!("slice-k is {slices}, expected a power of two");
+        unfit.push(Unfit(message));
+    }
+    slices.filter(fits)
+}
+
+/// What goes with one way through the contraction and not with the other.
+fn exclusions(knobs: &Known, device: &Device, unfit: &mut Vec<Unfit>) {
+    let mut exclude = |what: (&str, Option<i64>), other: (&str, Option<i64>), why: &str| {
+        if let ((what, Some(one)), (other, Some(two))) = (what, other) {
+            let message = format!("{what} {one} does not go with {other} {two}: {why}");
+            unfit.push(Unfit(message));
+        }
+    };
+    let slices = ("slice-k", knobs.slice_k.filter(|it| *it > 1));
+    let prefetch = ("prefetch", knobs.prefetch.filter(|it| *it > 0));
+    let stages = ("stages", knobs.stages.filter(|it| *it > 1));
+    let edge = ("matrix-unit", knobs.matrix_unit.filter(|it| *it > 0));
+    let unroll = ("unroll", knobs.unroll.filter(|it| *it > 0));
+    let no_tiles = "slices have no tiles in workgroup memory";
+    exclude(slices, stages, no_tiles);
+    exclude(slices, prefetch, no_tiles);
+    exclude(slices, edge, no_tiles);
+    exclude(
+        slices,
+        unroll,
+        "an invocation takes tile-k/slice-k steps at a time",
+    );
+    let ahead = "the tiles of several stages are loaded ahead anyway";
+    exclude(prefetch, stages, ahead);
+    if let (Target::Cpu, (_, Some(_))) = (device.target, prefetch) {
+        let message = "prefetch 1 needs a GPU: a CPU's tiles do not fit into registers";
+        unfit.push(Unfit(message.into()));
+    }
 }
 
 /// An edge of matrices, where there is one.
@@ -156,14 +206,19 @@ fn invocations(knobs: &Known, whole: bool, device: &Device, unfit: &mut Vec<Unfi
     let (tile_m, tile_n) = (knobs.tile_m?, knobs.tile_n?);
     let (thread_m, thread_n) = (knobs.thread_m?, knobs.thread_n?);
     let sharing = knobs.sharing(device)?;
-    let invocations = (tile_m / thread_m) * (tile_n / thread_n) * sharing;
+    let slices = knobs.slice_k?;
+    let invocations = (tile_m / thread_m) * (tile_n / thread_n) * sharing * slices;
     if invocations > device.max_invocations() {
         let subgroup = match sharing {
             1 => String::new(),
             size => format!("*(subgroup {size})"),
         };
+        let sliced = match slices {
+            1 => String::new(),
+            slices => format!("*(slice-k {slices})"),
+        };
         let product = format!(
-            "(tile-m {tile_m}/thread-m {thread_m})*(tile-n {tile_n}/thread-n {thread_n}){subgroup} = {invocations} invocations{}",
+            "(tile-m {tile_m}/thread-m {thread_m})*(tile-n {tile_n}/thread-n {thread_n}){subgroup}{sliced} = {invocations} invocations{}",
             or_more(whole)
         );
         let limit = match device.target {
@@ -172,6 +227,7 @@ fn invocations(knobs: &Known, whole: bool, device: &Device, unfit: &mut Vec<Unfi
                 device.name,
                 device.max_invocations()
             ),
+            Target::Cpu if slices > 1 => "a CPU's workgroup has 1; make slice-k 1".into(),
             Target::Cpu => {
                 "a CPU's workgroup has 1; make thread-m equal to tile-m and thread-n to tile-n"
                     .into()
@@ -233,6 +289,10 @@ fn memory(knobs: &Known, element: Option<Element>, device: &Device, unfit: &mut 
     else {
         return;
     };
+    // Sums of slices may take less than the tiles that they replace.
+    let Some(slice_k) = knobs.slice_k else {
+        return;
+    };
     let exact = knobs.stages.is_some()
         && knobs.vector_width.is_some()
         && knobs.matrix_unit.is_some()
@@ -249,10 +309,16 @@ fn memory(knobs: &Known, element: Option<Element>, device: &Device, unfit: &mut 
         thread_m: knobs.thread_m.unwrap_or(tile_m),
         thread_n: knobs.thread_n.unwrap_or(tile_n),
         matrix_unit: knobs.matrix_unit.unwrap_or(0),
+        slice_k,
         ..Default::default()
     };
     let bytes = schedule.workgroup_bytes(element);
-    if bytes > device.tile_memory() {
+    if bytes > device.tile_memory() && slice_k > 1 {
+        unfit.push(Unfit(format!(
+            "the sums of {slice_k} slices of {tile_m}x{tile_n} take {bytes} bytes of workgroup memory, the device '{}' has {}",
+            device.name, device.tile_memory()
+        )));
+    } else if bytes > device.tile_memory() {
         unfit.push(Unfit(format!(
             "{} of {tile_m}x{tile_n}x{tile_k} tiles of {element} take {bytes} bytes{} of workgroup memory, the device '{}' has {}",
             plural(schedule.stages), or_more(exact), device.name, device.tile_memory()

@@ -4,6 +4,7 @@
 
 mod attention;
 mod choose_matrices;
+mod choose_slices;
 mod choose_tiles;
 mod matmul;
 mod matmul_relations;

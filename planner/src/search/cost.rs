@@ -163,7 +163,7 @@ fn derived(op: &Schedules, values: &[i64]) -> Vec<f64> {
             let (rows, columns) = (parts(m, tile_m), parts(n, tile_n));
             let loaded = tile_m + tile_n;
             vec![
-                tile_m * tile_n / share,
+                tile_m * tile_n / share * knob("slice-k"),
                 share,
                 knob("stages") * loaded * tile_k * element.bytes() as f64,
                 rows * columns * batch as f64 * knob("split-k"),

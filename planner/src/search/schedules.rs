@@ -19,8 +19,8 @@ use crate::{plan::fits, problem::OpShape, space};
 enum Open {
     /// A number.
     At(i64),
-    /// As large as the largest of knobs before it, and at least 1.
-    As(&'static [&'static str]),
+    /// As large as the largest of products of knobs before it, and at least 1.
+    As(&'static [&'static [&'static str]]),
 }
 
 /// Knobs in the order of choice. Tiles follow their shares, so that the least tile is
@@ -28,13 +28,18 @@ enum Open {
 const MATMUL: &[(&str, Open)] = &[
     ("matrix-unit", Open::At(0)),
     ("vector-width", Open::At(1)),
-    ("thread-m", Open::As(&["matrix-unit"])),
-    ("thread-n", Open::As(&["vector-width", "matrix-unit"])),
-    ("tile-m", Open::As(&["thread-m"])),
-    ("tile-n", Open::As(&["thread-n"])),
+    ("slice-k", Open::At(1)),
+    ("thread-m", Open::As(&[&["matrix-unit"]])),
+    ("thread-n", Open::As(&[&["vector-width"], &["matrix-unit"]])),
+    ("tile-m", Open::As(&[&["thread-m"]])),
+    ("tile-n", Open::As(&[&["thread-n"]])),
     ("subgroups", Open::At(0)),
-    ("tile-k", Open::As(&["vector-width", "matrix-unit"])),
+    (
+        "tile-k",
+        Open::As(&[&["vector-width", "slice-k"], &["matrix-unit"]]),
+    ),
     ("stages", Open::At(1)),
+    ("prefetch", Open::At(0)),
     ("unroll", Open::At(0)),
     ("group-m", Open::At(1)),
     ("split-k", Open::At(1)),
@@ -191,9 +196,10 @@ impl Schedules {
         for axis in &self.axes[chosen.len()..] {
             let value = match axis.open {
                 Open::At(value) => value,
-                Open::As(knobs) => {
-                    let known = knobs.iter().filter_map(|knob| self.value(&all, knob));
-                    known.fold(1, i64::max)
+                Open::As(products) => {
+                    let value = |knob: &&str| self.value(&all, knob).unwrap_or(1);
+                    let product = |knobs: &&[&str]| knobs.iter().map(value).product();
+                    products.iter().map(product).fold(1, i64::max)
                 }
             };
             all.push(value);
@@ -205,6 +211,8 @@ impl Schedules {
     fn body(&self, chosen: &[i64]) -> i64 {
         let knob = |name| self.value(chosen, name).unwrap_or(1);
         let steps = match self.value(chosen, "unroll") {
+            // As in `MatmulSchedule::steps`.
+            _ if knob("slice-k") > 1 => knob("tile-k") / knob("slice-k"),
             Some(0) => knob("tile-k"),
             Some(steps) => steps,
             None => knob("vector-width"),

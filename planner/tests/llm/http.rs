@@ -117,7 +117,7 @@ fn the_schema_is_strict_and_names_passes_ops_and_knobs() {
     assert_eq!(tile["op"]["enum"], json!(["op0", null]));
     let tile_m = json!({ "type": "integer", "enum": [1, 4, 8, 16, 32, 64, 128, 256] });
     assert_eq!(tile["knobs"]["properties"]["tile-m"], tile_m);
-    assert_eq!(tile["knobs"]["required"].as_array().map(Vec::len), Some(12));
+    assert_eq!(tile["knobs"]["required"].as_array().map(Vec::len), Some(14));
     let rows = &of("kforge-vectorize-layernorm").unwrap()["properties"];
     assert_eq!(rows["op"]["enum"], json!(["op1", "op2", null]));
     let block = &rows["knobs"]["properties"]["block-size"]["enum"];

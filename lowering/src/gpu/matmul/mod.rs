@@ -5,8 +5,10 @@
 //! with those of its neighbours, so that what neighbours read and write at a time lies
 //! side by side and in different banks. Tiles of both operands pass
 //! through workgroup memory in their storage order, so that every access, global
-//! and shared, is a whole vector; `stages` of them are kept, loaded ahead of use.
+//! and shared, is a whole vector; `stages` of them are kept, loaded ahead of use, or with
+//! `prefetch` one, while the next one waits in registers.
 //! With a matrix unit (`unit.rs`) the same tiles are multiplied by whole subgroups.
+//! With slices (`slices.rs`) nothing is staged: for few rows, whose operands are read once.
 //! Edges are masked in every dimension, only where tiles do not divide the
 //! problem. With split-k each workgroup sums a part of the contraction and a
 //! second kernel adds the parts up.
@@ -20,6 +22,7 @@ use kforge_dialect::{
 use melior::ir::{Type, Value};
 
 mod epilogue;
+mod slices;
 mod tiles;
 mod unit;
 
@@ -196,10 +199,13 @@ impl MatmulKernel {
                 self.name.clone()
             },
             arguments,
-            workgroup: [shared(&a), shared(&b)]
-                .into_iter()
-                .chain(self.unit_results(kernels))
-                .collect(),
+            workgroup: match self.slice_sums(kernels) {
+                Some(sums) => vec![sums],
+                None => [shared(&a), shared(&b)]
+                    .into_iter()
+                    .chain(self.unit_results(kernels))
+                    .collect(),
+            },
             invocations: self.invocations(),
             workgroups: tiles_m * tiles_n * p.batch as i64 * s.split_k,
         };
@@ -226,16 +232,15 @@ impl MatmulKernel {
         let (row_tile, col_tile) = self.swizzle(emit, id % per_batch, tiles_m, tiles_n)?;
         let row = emit.shared(row_tile * s.tile_m)?;
         let col = emit.shared(col_tile * s.tile_n)?;
-        let columns = s.tile_n / s.thread_n;
-        let thread_row = emit.shared(&body.invocation / columns * self.rows(a).run)?;
-        let thread_col = emit.shared(&body.invocation % columns * self.columns().run)?;
+        let share = self.share_of(emit, body, a, b)?;
+        let (thread_row, thread_col) = (&share.row, &share.col);
         let unit = match s.matrix_unit {
             0 => None,
             _ => Some(self.unit(emit)?),
         };
         let multiply = |emit: &Emit<'c, 'a>, slot: &Ix<'c, 'a>, sums: &[Value<'c, 'a>]| match &unit
         {
-            None => self.multiply(emit, body, a, b, slot, &thread_row, &thread_col, sums),
+            None => self.multiply(emit, body, a, b, slot, thread_row, thread_col, sums),
             Some(unit) => self.multiply_matrices(emit, body, unit, [a, b], slot, sums),
         };
         let batch_a = emit.shared(self.batch_of(&batch, &self.batch_a))?;
@@ -276,12 +281,38 @@ impl MatmulKernel {
                 vec![zero; (s.thread_m * s.thread_n / width) as usize]
             }
         };
+        // What is loaded ahead of the last tile is never used, but must be inside.
+        let inside = |tile: Ix<'c, 'a>| tile.min(tiles_k - 1);
         let ahead = s.stages - 1;
         for stage in 0..ahead {
-            let values = fetch(emit, &(&first + stage))?;
+            let values = fetch(emit, &inside(&first + stage))?;
             put(emit, &Ix::Const(stage), &values)?;
         }
+        let count = init.len();
+        let mut init = init;
+        let mut waiting = 0;
+        if s.prefetch > 0 {
+            let [a, b] = fetch(emit, &inside(first.clone()))?;
+            waiting = a.len();
+            init.extend([a, b].concat());
+        }
         let sums = emit.for_loop(&first, &last, 1, &init, |emit, tile, sums| {
+            if s.slice_k > 1 {
+                let k = emit.shared(&tile * s.tile_k)?;
+                let tiles = [at(&batch_a, &row, &k), at(&batch_b, &col, &k)];
+                return self.multiply_slice(emit, body, [a, b], tiles, &share, sums);
+            }
+            if s.prefetch > 0 {
+                let (sums, values) = sums.split_at(count);
+                let (a, b) = values.split_at(waiting);
+                emit.barrier()?;
+                put(emit, &Ix::Const(0), &[a.to_vec(), b.to_vec()])?;
+                emit.barrier()?;
+                let next = fetch(emit, &inside(&tile + 1))?;
+                let mut sums = multiply(emit, &Ix::Const(0), sums)?;
+                sums.extend(next.concat());
+                return Ok(sums);
+            }
             let turn = emit.shared((&tile - first.clone()) % s.stages)?;
             if ahead == 0 && self.invocations() == 1 {
                 let k = emit.shared(&tile * s.tile_k)?;
@@ -298,12 +329,13 @@ impl MatmulKernel {
                 return multiply(emit, &turn, sums);
             }
             emit.barrier()?;
-            let values = fetch(emit, &(&tile + ahead))?;
+            let values = fetch(emit, &inside(&tile + ahead))?;
             let sums = multiply(emit, &turn, sums)?;
             let slot = emit.shared((&tile - first.clone() + ahead) % s.stages)?;
             put(emit, &slot, &values)?;
             Ok(sums)
         })?;
+        let sums = &sums[..count];
         let (plane, result, epilogue) = if s.split_k > 1 {
             let plane = emit.shared(part * p.batch as i64 + batch)?;
             (plane, body.arguments[2], None)
@@ -313,11 +345,13 @@ impl MatmulKernel {
         };
         if let Some(unit) = &unit {
             let at = [&row, &col];
-            return self.store_matrices(emit, body, result, &plane, at, unit, &sums, epilogue);
+            return self.store_matrices(emit, body, result, &plane, at, unit, sums, epilogue);
         }
-        let row = emit.shared(row + thread_row)?;
-        let col = emit.shared(col + thread_col)?;
-        self.store(emit, result, &plane, a, &row, &col, &sums, epilogue)
+        let row = emit.shared(row + thread_row.clone())?;
+        let col = emit.shared(col + thread_col.clone())?;
+        self.whole(emit, body, &share, sums, |emit, sums| {
+            self.store(emit, result, &plane, a, &row, &col, sums, epilogue)
+        })
     }
 
     /// Row and column tile of a workgroup: `group-m` row tiles at a time walk the

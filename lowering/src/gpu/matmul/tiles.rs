@@ -169,7 +169,7 @@ impl MatmulKernel {
     /// Reads one vector of a tile. `within` says that the position is inside the
     /// tile; it may be outside the operand either way.
     #[allow(clippy::too_many_arguments)]
-    fn read<'c, 'a>(
+    pub(super) fn read<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
         body: &Body<'c, 'a>,
@@ -183,20 +183,17 @@ impl MatmulKernel {
         let element = self.problem.element.to_mlir(emit.context);
         let (row0, col0) = operand.stored(&tile.outer, &tile.k);
         let cols = operand.cols / operand.width;
-        // Loading ahead runs past the last tile, where nothing is read but the
-        // address must stay inside.
-        let ahead = self.schedule.stages > 1;
-        let ragged = |size: i64, tile: i64, k: bool| size % tile != 0 || (k && ahead);
+        let ragged = |size: i64, tile: i64| size % tile != 0;
         let mut row = emit.shared(row0 + row.clone())?;
         let mut col = emit.shared(col0 / operand.width + col.clone())?;
         let mut inside = None;
-        if ragged(operand.rows, operand.tile_rows, !operand.k_inner) {
+        if ragged(operand.rows, operand.tile_rows) {
             inside = Some(emit.less(&row, &Ix::Const(operand.rows))?);
             row = row.min(operand.rows - 1);
         } else if !within {
             row = row.min(operand.rows - 1);
         }
-        if ragged(operand.cols, operand.tile_cols, operand.k_inner) {
+        if ragged(operand.cols, operand.tile_cols) {
             let fits = emit.less(&col, &Ix::Const(cols))?;
             inside = emit.both(inside, Some(fits))?;
             col = col.min(cols - 1);
@@ -251,11 +248,16 @@ impl MatmulKernel {
                 let mut sums = sums.to_vec();
                 for k in (0..step).step_by(s.vector_width as usize) {
                     let k = &turn * step + k;
+                    let access = |index: usize| {
+                        let memory = body.workgroup[index];
+                        move |row: Ix<'c, 'a>, col: Ix<'c, 'a>| {
+                            emit.load(memory, &[slot.clone(), row, col])
+                        }
+                    };
                     let rows = (s.thread_m, self.rows(a));
-                    let left = self.fragment(emit, body.workgroup[0], a, slot, row, &k, rows)?;
+                    let left = self.fragment(emit, a, row, &k, rows, access(0))?;
                     let columns = (s.thread_n, self.columns());
-                    let right =
-                        self.fragment(emit, body.workgroup[1], b, slot, col, &k, columns)?;
+                    let right = self.fragment(emit, b, col, &k, columns, access(1))?;
                     for (left, right) in left.iter().zip(&right) {
                         self.rank_one(emit, left, right, &mut sums)?;
                     }
@@ -265,24 +267,23 @@ impl MatmulKernel {
         )
     }
 
-    /// `vector-width` steps of K of one operand: per step, `count` f32 scalars.
-    #[allow(clippy::too_many_arguments)]
-    fn fragment<'c, 'a>(
+    /// `vector-width` steps of K of one operand: per step, `count` f32 scalars. `access`
+    /// reads the one at a row and an access of it, as stored.
+    pub(super) fn fragment<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
-        memory: Value<'c, 'a>,
         operand: &Operand,
-        slot: &Ix<'c, 'a>,
         first: &Ix<'c, 'a>,
         k: &Ix<'c, 'a>,
         (count, share): (i64, Share),
+        access: impl Fn(Ix<'c, 'a>, Ix<'c, 'a>) -> Emitted<Value<'c, 'a>>,
     ) -> Emitted<Vec<Vec<Value<'c, 'a>>>> {
         let element = self.problem.element.to_mlir(emit.context);
         let f32 = Type::float32(emit.context);
         let (width, steps) = (operand.width, self.schedule.vector_width);
         let mut fragment = vec![Vec::new(); steps as usize];
         let read = |row: Ix<'c, 'a>, col: Ix<'c, 'a>| -> Emitted<Vec<Value<'c, 'a>>> {
-            let value = emit.load(memory, &[slot.clone(), row, col / width])?;
+            let value = access(row, col / width)?;
             let value = emit.to_f32(value, element, width)?;
             (0..width)
                 .map(|lane| emit.lane(value, f32, width, lane))
@@ -308,7 +309,7 @@ impl MatmulKernel {
     }
 
     /// sums[i][j] += left[i] * right[j], with vectors along j.
-    fn rank_one<'c, 'a>(
+    pub(super) fn rank_one<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
         left: &[Value<'c, 'a>],

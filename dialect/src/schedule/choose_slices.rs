@@ -1,0 +1,94 @@
+//! Default slices for products of few rows, where memory decides.
+
+use super::{MatmulProblem, MatmulSchedule, choose_tiles::gpu_units};
+use crate::device::Device;
+
+/// Rows up to which a GPU's default is no tile in workgroup memory.
+const ROWS: u64 = 16;
+/// Invocations that a workgroup has at most.
+const INVOCATIONS: i64 = 512;
+/// Accesses of an operand that an invocation has under way at a time.
+const ACCESSES: i64 = 2;
+
+/// Slices for a result of few rows: all of its rows and some columns for each workgroup,
+/// fewer columns where they would leave compute units idle; none for more rows, or where
+/// nothing fits.
+pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> Option<MatmulSchedule> {
+    if problem.m > ROWS || device.is_software() {
+        return None;
+    }
+    let width = device.max_vector();
+    let columns = [8, 4, 2].map(|invocations| invocations * width);
+    let workgroups = |columns: i64| problem.n.div_ceil(columns as u64) * problem.batch;
+    let busy = |columns: &i64| workgroups(*columns) * 2 >= gpu_units(device);
+    let columns = columns.into_iter().find(busy).unwrap_or(2 * width);
+    let schedule = |slice_k: i64| MatmulSchedule {
+        tile_m: problem.m as i64,
+        tile_n: columns,
+        tile_k: slice_k * width * ACCESSES,
+        thread_m: problem.m as i64,
+        thread_n: width,
+        vector_width: width,
+        slice_k,
+        ..MatmulSchedule::default()
+    };
+    // No slice without its share of the contraction.
+    let useful = |slices: &i64| *slices == 2 || (slices * width) as u64 <= problem.k;
+    [128, 64, 32, 16, 8, 4, 2]
+        .into_iter()
+        .filter(useful)
+        .map(schedule)
+        .filter(|it| it.shares() * it.slice_k <= INVOCATIONS)
+        .find(|it| it.check(problem, device).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Element;
+
+    fn problem(m: u64, n: u64, k: u64) -> MatmulProblem {
+        MatmulProblem {
+            batch: 1,
+            m,
+            n,
+            k,
+            element: Element::F32,
+        }
+    }
+
+    #[test]
+    fn few_rows_are_sliced_where_memory_decides() {
+        let h200 = Device {
+            workgroup_memory: 49152,
+            invocations: 1024,
+            cores: 132,
+            ..Device::default()
+        };
+        let software = Device {
+            kind: "software".into(),
+            ..h200.clone()
+        };
+        let of = |problem, device: &Device| {
+            choose(&problem, device).map(|it| (it.tile_m, it.tile_n, it.slice_k))
+        };
+        assert_eq!(of(problem(1, 4096, 4096), &h200), Some((1, 32, 64)));
+        // What the sums take limits the slices.
+        assert_eq!(of(problem(16, 4096, 4096), &h200), Some((16, 32, 16)));
+        // Few columns: narrow ones keep more compute units at work.
+        assert_eq!(of(problem(1, 768, 3072), &h200), Some((1, 8, 128)));
+        // A short contraction has few slices.
+        assert_eq!(of(problem(1, 4096, 64), &h200), Some((1, 32, 16)));
+        assert_eq!(of(problem(17, 4096, 4096), &h200), None);
+        assert_eq!(of(problem(1, 4096, 4096), &software), None);
+        for m in 1..=16 {
+            for n in [1, 7, 4096] {
+                for k in [1, 3, 8, 4096] {
+                    let it = problem(m, n, k);
+                    let chosen = choose(&it, &h200).expect("something fits");
+                    assert_eq!(chosen.check(&it, &h200), Ok(()));
+                }
+            }
+        }
+    }
+}
