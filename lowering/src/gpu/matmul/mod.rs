@@ -347,9 +347,9 @@ impl MatmulKernel {
             let at = [&row, &col];
             return self.store_matrices(emit, body, result, &plane, at, unit, sums, epilogue);
         }
-        let row = emit.shared(row + thread_row.clone())?;
-        let col = emit.shared(col + thread_col.clone())?;
-        self.whole(emit, body, &share, sums, |emit, sums| {
+        self.whole(emit, body, a, &share, sums, |emit, [r, c], sums| {
+            let row = emit.shared(&row + r.clone())?;
+            let col = emit.shared(&col + c.clone())?;
             self.store(emit, result, &plane, a, &row, &col, sums, epilogue)
         })
     }

@@ -52,13 +52,27 @@ impl MatmulKernel {
             false => (&body.invocation / s.shares(), &body.invocation % s.shares()),
         };
         let (slice, number) = (emit.shared(slice)?, emit.shared(number)?);
-        let columns = s.tile_n / s.thread_n;
+        let [row, col] = self.begin(emit, a, &number)?;
         Ok(ShareOf {
-            row: emit.shared(&number / columns * self.rows(a).run)?,
-            col: emit.shared(&number % columns * self.columns().run)?,
+            row,
+            col,
             number,
             slice,
         })
+    }
+
+    /// First row and column of share `number` within a tile.
+    fn begin<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        a: &Operand,
+        number: &Ix<'c, 'a>,
+    ) -> Emitted<[Ix<'c, 'a>; 2]> {
+        let columns = self.schedule.tile_n / self.schedule.thread_n;
+        Ok([
+            emit.shared(number / columns * self.rows(a).run)?,
+            emit.shared(number % columns * self.columns().run)?,
+        ])
     }
 
     /// sums += the slice's part of a tile · b tile.
@@ -94,23 +108,25 @@ impl MatmulKernel {
         Ok(sums)
     }
 
-    /// Calls `store` with the sums of the whole contraction: at once, or in the first slice
-    /// once those of all slices are added up.
+    /// Calls `store` with the sums of the whole contraction and their place in the tile: at
+    /// once, or in the first invocations, once those of all slices are added up.
     pub(super) fn whole<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
         body: &Body<'c, 'a>,
+        a: &Operand,
         share: &ShareOf<'c, 'a>,
         sums: &[Value<'c, 'a>],
-        store: impl FnOnce(&Emit<'c, 'a>, &[Value<'c, 'a>]) -> Emitted<()>,
+        store: impl FnOnce(&Emit<'c, 'a>, [&Ix<'c, 'a>; 2], &[Value<'c, 'a>]) -> Emitted<()>,
     ) -> Emitted<()> {
         let slices = self.schedule.slice_k;
         if slices == 1 {
-            return store(emit, sums);
+            return store(emit, [&share.row, &share.col], sums);
         }
         let memory = body.workgroup[0];
         let place = |slice: Ix<'c, 'a>, index: usize| {
-            [slice, Ix::Const(index as i64), share.number.clone()]
+            let index = Ix::Const(index as i64);
+            [slice, index, share.number.clone()]
         };
         for (index, sum) in sums.iter().enumerate() {
             emit.store(*sum, memory, &place(share.slice.clone(), index))?;
@@ -131,11 +147,16 @@ impl MatmulKernel {
             emit.barrier()?;
             half /= 2;
         }
-        let first = emit.less(&share.slice, &Ix::Const(1))?;
+        let number = &body.invocation;
+        let first = emit.less(number, &Ix::Const(self.schedule.shares()))?;
         emit.when(first, |emit| {
-            let load = |index| emit.load(memory, &place(Ix::Const(0), index));
+            let [row, col] = self.begin(emit, a, number)?;
+            let load = |index: usize| {
+                let at = [Ix::Const(0), Ix::Const(index as i64), number.clone()];
+                emit.load(memory, &at)
+            };
             let sums = (0..sums.len()).map(load).collect::<Emitted<Vec<_>>>()?;
-            store(emit, &sums)
+            store(emit, [&row, &col], &sums)
         })
     }
 }
