@@ -147,18 +147,26 @@ fn schedule(choices: &mut Choices) -> MatmulSchedule {
         let thread_m = choices.of(&[1, 2, 3, 4, 5, 8]);
         let thread_n = vector_width * choices.of(&[1, 1, 2, 3]);
         let steps = choices.of(&[1, 2, 3, 4, 6]);
+        let slice_k = choices.of(&[1, 1, 1, 2, 4, 8]);
+        let sliced = slice_k > 1;
+        let stages = choices.of(&[1, 1, 2, 3, 5]);
         let schedule = MatmulSchedule {
             tile_m: thread_m * choices.of(&[1, 2, 3, 4, 7, 8, 16]),
             tile_n: thread_n * choices.of(&[1, 2, 3, 4, 8, 16]),
-            tile_k: vector_width * steps,
+            tile_k: vector_width * steps * slice_k,
             thread_m,
             thread_n,
             vector_width,
-            stages: choices.of(&[1, 1, 2, 3, 5]),
-            unroll: if choices.chance(2) { 0 } else { vector_width },
+            stages: if sliced { 1 } else { stages },
+            unroll: match sliced || choices.chance(2) {
+                true => 0,
+                false => vector_width,
+            },
             group_m: choices.of(&[1, 2, 3, 8]),
             subgroups: 0,
             split_k: choices.of(&[1, 1, 2, 3, 8]),
+            prefetch: i64::from(!sliced && stages == 1 && choices.chance(2)),
+            slice_k,
             matrix_unit: 0,
         };
         let problem = MatmulProblem {

@@ -5,14 +5,15 @@ use crate::device::Device;
 
 /// Rows up to which a GPU's default is no tile in workgroup memory.
 const ROWS: u64 = 16;
-/// Invocations that a workgroup has at most.
-const INVOCATIONS: i64 = 512;
 /// Accesses of an operand that an invocation has under way at a time.
 const ACCESSES: i64 = 2;
 
 /// Slices for a result of few rows: all of its rows and some columns for each workgroup,
 /// fewer columns where they would leave compute units idle; none for more rows, or where
 /// nothing fits.
+///
+/// On the H200 a row of 4096 f32 times 4096x4096 takes 25.6 us with 128 slices of 32 columns,
+/// 29.7 with 64, 27.8 with 256 slices of 16 columns, 43.5 with 8 columns (2026-11-28).
 pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> Option<MatmulSchedule> {
     if problem.m > ROWS || device.is_software() {
         return None;
@@ -38,7 +39,6 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> Option<MatmulS
         .into_iter()
         .filter(useful)
         .map(schedule)
-        .filter(|it| it.shares() * it.slice_k <= INVOCATIONS)
         .find(|it| it.check(problem, device).is_ok())
 }
 
@@ -72,7 +72,7 @@ mod tests {
         let of = |problem, device: &Device| {
             choose(&problem, device).map(|it| (it.tile_m, it.tile_n, it.slice_k))
         };
-        assert_eq!(of(problem(1, 4096, 4096), &h200), Some((1, 32, 64)));
+        assert_eq!(of(problem(1, 4096, 4096), &h200), Some((1, 32, 128)));
         // What the sums take limits the slices.
         assert_eq!(of(problem(16, 4096, 4096), &h200), Some((16, 32, 16)));
         // Few columns: narrow ones keep more compute units at work.

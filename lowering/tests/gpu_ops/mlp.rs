@@ -94,7 +94,7 @@ fn one_unit_of_two_or_three_kernels() {
 
 #[test]
 fn split_contraction() {
-    let schedule = "kforge.name = \"ffn\", kforge.schedule = {\"tile-m\" = 8, \"tile-n\" = 8, \"tile-k\" = 4, \"thread-m\" = 2, \"thread-n\" = 4, \"vector-width\" = 4, \"stages\" = 1, \"unroll\" = 0, \"group-m\" = 1, \"split-k\" = 2, \"matrix-unit\" = 0, \"subgroups\" = 0}";
+    let schedule = "kforge.name = \"ffn\", kforge.schedule = {\"tile-m\" = 8, \"tile-n\" = 8, \"tile-k\" = 4, \"thread-m\" = 2, \"thread-n\" = 4, \"vector-width\" = 4, \"stages\" = 1, \"unroll\" = 0, \"group-m\" = 1, \"split-k\" = 2, \"prefetch\" = 0, \"slice-k\" = 1, \"matrix-unit\" = 0, \"subgroups\" = 0}";
     let text = module(&[9], [24, 40, 12], "f32", true, true, schedule);
     check_units(&text);
 }

@@ -281,17 +281,19 @@ impl MatmulKernel {
                 vec![zero; (s.thread_m * s.thread_n / width) as usize]
             }
         };
-        // What is loaded ahead of the last tile is never used, but must be inside.
-        let inside = |tile: Ix<'c, 'a>| tile.min(tiles_k - 1);
+        // What is loaded ahead of the last tile is never used, but must be inside. Without a
+        // tile nothing is.
+        let inside = |tile: Ix<'c, 'a>| tile.min((tiles_k - 1).max(0));
         let ahead = s.stages - 1;
-        for stage in 0..ahead {
+        let prefetch = s.prefetch > 0 && tiles_k > 0;
+        for stage in (0..ahead).filter(|_| tiles_k > 0) {
             let values = fetch(emit, &inside(&first + stage))?;
             put(emit, &Ix::Const(stage), &values)?;
         }
         let count = init.len();
         let mut init = init;
         let mut waiting = 0;
-        if s.prefetch > 0 {
+        if prefetch {
             let [a, b] = fetch(emit, &inside(first.clone()))?;
             waiting = a.len();
             init.extend([a, b].concat());
@@ -302,7 +304,7 @@ impl MatmulKernel {
                 let tiles = [at(&batch_a, &row, &k), at(&batch_b, &col, &k)];
                 return self.multiply_slice(emit, body, [a, b], tiles, &share, sums);
             }
-            if s.prefetch > 0 {
+            if prefetch {
                 let (sums, values) = sums.split_at(count);
                 let (a, b) = values.split_at(waiting);
                 emit.barrier()?;
