@@ -31,6 +31,7 @@ const MATMUL: &[Axis] = &[
 const ATTENTION: &[Axis] = &[
     ("block-q", &[1, 8, 16, 32, 64, 128, 256]),
     ("block-kv", &[1, 4, 8, 16, 32, 64, 128]),
+    ("split-head", &[1, 2, 4, 8]),
 ];
 
 const ROWS: &[Axis] = &[

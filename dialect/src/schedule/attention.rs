@@ -1,6 +1,6 @@
 //! The knobs of an attention kernel.
 
-use super::{Unfit, schedule, verdict, within};
+use super::{Unfit, divides, schedule, verdict, within};
 use crate::{Element, device::Device};
 
 schedule! {
@@ -8,6 +8,7 @@ schedule! {
     AttentionSchedule {
         block_q: "block-q" = 32, "queries per workgroup, one invocation each";
         block_kv: "block-kv" = 8, "keys and values in workgroup memory at a time";
+        split_head: "split-head" = 1, "neighbouring invocations that share the heads of as many queries, 1, 2, 4 or 8: each reads its part of a key once for all of them; needs subgroups, divides block-q";
     }
 }
 
@@ -40,6 +41,7 @@ impl AttentionSchedule {
         Some(match knob {
             "block-q" => (1, device.max_invocations()),
             "block-kv" => (1, 1024),
+            "split-head" => (1, 8),
             _ => return None,
         })
     }
@@ -73,6 +75,8 @@ impl AttentionSchedule {
             within(&mut unfit, name, knob(name), range)
         };
         let (block_q, block_kv) = (known("block-q"), known("block-kv"));
+        let split_head = known("split-head");
+        split(&mut unfit, split_head, block_q, device);
         let Some(heads) = heads else {
             return unfit;
         };
@@ -92,6 +96,7 @@ impl AttentionSchedule {
             let schedule = Self {
                 block_q: block_q.unwrap_or(1),
                 block_kv,
+                ..Self::default()
             };
             let bytes = schedule.workgroup_bytes(head, value_head, element);
             if bytes > device.tile_memory() {
@@ -124,6 +129,7 @@ impl AttentionSchedule {
                 true => 4,
                 false => Self::default().block_kv,
             },
+            ..Self::default()
         };
         while schedule.block_kv > 1
             && schedule.workgroup_bytes(head, value_head, element) > device.tile_memory()
@@ -131,6 +137,34 @@ impl AttentionSchedule {
             schedule.block_kv /= 2;
         }
         schedule
+    }
+}
+
+/// Whether heads can be shared among so many invocations.
+fn split(unfit: &mut Vec<Unfit>, split: Option<i64>, block_q: Option<i64>, device: &Device) {
+    let Some(split @ 2..) = split else {
+        return;
+    };
+    if split & (split - 1) != 0 {
+        let message = format!("split-head is {split}, expected a power of two");
+        unfit.push(Unfit(message));
+        return;
+    }
+    divides(unfit, ("split-head", Some(split)), ("block-q", block_q));
+    let name = &device.name;
+    if !device.has("subgroup") {
+        unfit.push(Unfit(format!(
+            "split-head {split} needs feature 'subgroup', which the device '{name}' lacks"
+        )));
+    } else if device.subgroup_size == 0 {
+        unfit.push(Unfit(format!(
+            "split-head is {split}, but the device '{name}' has no fixed subgroup size"
+        )));
+    } else if !device.subgroup_size.is_multiple_of(split as u64) {
+        unfit.push(Unfit(format!(
+            "split-head {split} does not divide the subgroup size {} of the device '{name}'",
+            device.subgroup_size
+        )));
     }
 }
 
@@ -160,6 +194,7 @@ mod tests {
         let schedule = AttentionSchedule {
             block_q: 0,
             block_kv: 64,
+            ..AttentionSchedule::default()
         };
         let unfit = schedule.check(64, 64, Element::F32, &Device::default());
         assert_eq!(unfit.unwrap_err().len(), 2);
@@ -170,6 +205,7 @@ mod tests {
         let schedule = AttentionSchedule {
             block_q: 32,
             block_kv: 64,
+            ..AttentionSchedule::default()
         };
         let unfit = schedule
             .check(64, 64, Element::F32, &Device::default())

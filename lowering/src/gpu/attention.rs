@@ -3,7 +3,9 @@
 //!
 //! One workgroup computes `block-q` queries of one head, one invocation each. The
 //! invocation keeps its query, scaled, and its accumulator as f32 vectors, with
-//! the running maximum m and sum l of its row. Blocks of `block-kv` keys and
+//! the running maximum m and sum l of its row. With `split-head` neighbours share as many
+//! queries: each keeps its part of all of them, so that what it reads of a key or a value
+//! serves all, and scores are added up across the subgroup. Blocks of `block-kv` keys and
 //! values pass through workgroup memory (`attention_tile.rs`) and are taken into m, l
 //! and the accumulator (`attention_softmax.rs`), which divided by l is the result.
 //!
@@ -51,9 +53,11 @@ pub struct AttentionKernel {
     pub scale: f64,
     /// The knobs.
     pub schedule: AttentionSchedule,
+    /// Invocations of a subgroup, where heads are split.
+    pub subgroup_size: i64,
 }
 
-/// The row of one invocation.
+/// A row of one invocation.
 pub(super) struct Row<'c, 'a> {
     /// Batch and head.
     pub plane: Ix<'c, 'a>,
@@ -61,8 +65,41 @@ pub(super) struct Row<'c, 'a> {
     pub query: Ix<'c, 'a>,
     /// It sees the keys before this one, as far as the mask leaves them.
     pub end: Ix<'c, 'a>,
-    /// Its elements, scaled.
+    /// Its elements, scaled, as far as they are this invocation's.
     pub q: Vec<Value<'c, 'a>>,
+}
+
+/// What an invocation keeps of a row.
+#[derive(Clone)]
+pub(super) struct State<'c, 'a> {
+    /// The largest score so far.
+    pub max: Value<'c, 'a>,
+    /// The sum of the weights.
+    pub sum: Value<'c, 'a>,
+    /// The weighted values, as far as they are this invocation's.
+    pub out: Vec<Value<'c, 'a>>,
+}
+
+impl<'c, 'a> State<'c, 'a> {
+    /// Loop-carried values as the states of `rows` rows.
+    pub(super) fn read(values: &[Value<'c, 'a>], rows: i64) -> Vec<Self> {
+        let each = values.len() / rows as usize;
+        let state = |values: &[Value<'c, 'a>]| Self {
+            max: values[0],
+            sum: values[1],
+            out: values[2..].to_vec(),
+        };
+        values.chunks(each).map(state).collect()
+    }
+
+    /// Them as loop-carried values.
+    pub(super) fn write(states: &[Self]) -> Vec<Value<'c, 'a>> {
+        let values = states.iter().flat_map(|it| {
+            let first = [it.max, it.sum];
+            first.into_iter().chain(it.out.iter().copied())
+        });
+        values.collect()
+    }
 }
 
 /// Elements per access of rows of `size` elements.
@@ -75,14 +112,34 @@ pub(super) fn ceil_div(a: i64, b: i64) -> i64 {
 }
 
 impl AttentionKernel {
-    /// Keys scored together: a divisor of block-kv, fewer for large heads, whose
-    /// code would grow.
+    /// Invocations that share heads and queries: as many as are asked for, or as divide the
+    /// accesses of a head.
+    pub(super) fn split(&self) -> i64 {
+        let fits = |split: &i64| {
+            let divides = |size: i64| size / width(size) % split == 0;
+            divides(self.head) && divides(self.value_head)
+        };
+        let asked = self.schedule.split_head;
+        std::iter::successors(Some(asked), |it| Some(it / 2))
+            .take_while(|it| *it > 1)
+            .find(fits)
+            .unwrap_or(1)
+    }
+
+    /// Accesses of a row of `size` elements that are one invocation's.
+    pub(super) fn accesses(&self, size: i64) -> i64 {
+        size / width(size) / self.split()
+    }
+
+    /// Keys scored together: a divisor of block-kv, fewer for large heads and for several
+    /// rows, whose code would grow.
     pub(super) fn chunk(&self) -> i64 {
         let most = match self.head + self.value_head {
             ..=128 => 8,
             129..=256 => 4,
             _ => 2,
         };
+        let most = (most / self.split()).max(2);
         let fits = |chunk: &i64| self.schedule.block_kv % chunk == 0;
         (1..=most).rev().find(fits).unwrap_or(1)
     }
@@ -136,27 +193,41 @@ impl AttentionKernel {
             block = Ix::Const(blocks - 1) - block;
         }
         let first = emit.shared(block * s.block_q)?;
-        let query = emit.shared(&first + body.invocation.clone())?;
-        let row = self.row(emit, body, plane, &query)?;
-        let seen = self.seen((first + s.block_q).min(self.queries));
-        let kv_plane = emit.shared(&row.plane / (self.heads / self.kv_heads))?;
+        let split = self.split();
+        let part = emit.shared(&body.invocation % split)?;
+        let own = emit.shared(&first + &body.invocation / split * split)?;
+        let queries = (0..split).map(|row| emit.shared(&own + row));
+        let queries = queries.collect::<Emitted<Vec<_>>>()?;
+        let rows = queries
+            .iter()
+            .map(|query| self.row(emit, body, plane.clone(), query, &part));
+        let rows = rows.collect::<Emitted<Vec<_>>>()?;
+        let seen = emit.shared(self.seen((first + s.block_q).min(self.queries)))?;
+        let kv_plane = emit.shared(&plane / (self.heads / self.kv_heads))?;
 
         let f32 = Type::float32(emit.context);
         let lanes = width(self.value_head);
-        let zero = emit.float(f32, f32, 0.0)?;
         let zeros = emit.float(f32, emit.vector_type(f32, lanes), 0.0)?;
-        let mut init = vec![emit.float(f32, f32, FLOOR)?, zero];
-        init.extend(vec![zeros; (self.value_head / lanes) as usize]);
-        let turns = emit.shared((seen + (s.block_kv - 1)) / s.block_kv)?;
+        let empty = State {
+            max: emit.float(f32, f32, FLOOR)?,
+            sum: emit.float(f32, f32, 0.0)?,
+            out: vec![zeros; self.accesses(self.value_head) as usize],
+        };
+        let init = State::write(&vec![empty; rows.len()]);
+        let turns = emit.shared((seen.clone() + (s.block_kv - 1)) / s.block_kv)?;
         let state = emit.for_loop(&Ix::Const(0), &turns, 1, &init, |emit, turn, state| {
             let base = emit.shared(turn * s.block_kv)?;
-            let tile = self.tile(emit, body, &kv_plane, &base)?;
-            self.block(emit, body, &row, &tile, state)
+            let tile = self.tile(emit, body, &kv_plane, &base, &part)?;
+            self.block(emit, body, &rows, &seen, &tile, state)
         })?;
 
         let result = body.arguments[body.arguments.len() - 1];
-        let inside = emit.below(&query, blocks * s.block_q, self.queries)?;
-        emit.when_some(inside, |emit| self.finish(emit, result, &row, &state))
+        let states = State::read(&state, split);
+        for ((query, row), state) in queries.iter().zip(&rows).zip(&states) {
+            let inside = emit.below(query, blocks * s.block_q, self.queries)?;
+            emit.when_some(inside, |emit| self.finish(emit, result, row, &part, state))?;
+        }
+        Ok(())
     }
 
     /// Keys that the first `queries` queries see, the mask aside.
@@ -178,6 +249,7 @@ impl AttentionKernel {
         body: &Body<'c, 'a>,
         plane: Ix<'c, 'a>,
         query: &Ix<'c, 'a>,
+        part: &Ix<'c, 'a>,
     ) -> Emitted<Row<'c, 'a>> {
         let query = match self.queries % self.schedule.block_q {
             0 => query.clone(),
@@ -187,9 +259,10 @@ impl AttentionKernel {
         let (f32, width) = (Type::float32(emit.context), width(self.head));
         let element = self.element.to_mlir(emit.context);
         let scale = emit.float(f32, emit.vector_type(f32, width), self.scale)?;
-        let q = (0..self.head / width)
+        let accesses = self.accesses(self.head);
+        let q = (0..accesses)
             .map(|d| {
-                let at = [plane.clone(), query.clone(), d.into()];
+                let at = [plane.clone(), query.clone(), part * accesses + d];
                 let value = emit.load(body.arguments[0], &at)?;
                 let value = emit.to_f32(value, element, width)?;
                 emit.same("arith.mulf", &[value, scale])
@@ -209,20 +282,22 @@ impl AttentionKernel {
         emit: &Emit<'c, 'a>,
         result: Value<'c, 'a>,
         row: &Row<'c, 'a>,
-        state: &[Value<'c, 'a>],
+        part: &Ix<'c, 'a>,
+        state: &State<'c, 'a>,
     ) -> Emitted<()> {
         const OEQ: i64 = 1;
         let f32 = Type::float32(emit.context);
         let (element, lanes) = (self.element.to_mlir(emit.context), width(self.value_head));
         let (zero, one) = (emit.float(f32, f32, 0.0)?, emit.float(f32, f32, 1.0)?);
         // O is 0 as well then.
-        let nothing = compare(emit, OEQ, state[1], zero)?;
-        let sum = emit.value("arith.select", &[nothing, one, state[1]], f32, &[])?;
+        let nothing = compare(emit, OEQ, state.sum, zero)?;
+        let sum = emit.value("arith.select", &[nothing, one, state.sum], f32, &[])?;
         let sum = emit.broadcast(sum, f32, lanes)?;
-        for (d, value) in state[2..].iter().enumerate() {
+        for (d, value) in state.out.iter().enumerate() {
             let value = emit.same("arith.divf", &[*value, sum])?;
             let value = emit.from_f32(value, element, lanes)?;
-            let at = [row.plane.clone(), row.query.clone(), (d as i64).into()];
+            let column = part * state.out.len() as i64 + d as i64;
+            let at = [row.plane.clone(), row.query.clone(), column];
             emit.store(value, result, &at)?;
         }
         Ok(())

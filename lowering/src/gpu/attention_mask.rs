@@ -54,24 +54,27 @@ impl AttentionKernel {
         Some(storage(emit, &dims, self.element, width))
     }
 
-    /// The keys of the chunk that starts at `first` of the block from `base` on.
+    /// The keys of the chunk that starts at `start` of the block from `base` on.
     pub(super) fn absent<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
         body: &Body<'c, 'a>,
         row: &Row<'c, 'a>,
         base: &Ix<'c, 'a>,
-        first: &Ix<'c, 'a>,
+        start: &Ix<'c, 'a>,
     ) -> Emitted<Vec<Absent<'c, 'a>>> {
         let chunk = self.chunk();
-        let key = emit.shared(base + first.clone())?;
-        // The first key of a chunk is always inside: the loop ends there.
+        let key = emit.shared(base + start.clone())?;
+        // The first key of a chunk is inside, where the loop ends at the row's own end.
+        let first = if self.split() > 1 { 0 } else { 1 };
         let ragged = self.causal || self.keys % chunk != 0;
         let biases = self.biases(emit, body, row, &key)?;
         (0..chunk)
             .map(|index| {
                 let inside = match index {
-                    1.. if ragged => Some(emit.less(&(&key + index), &row.end)?),
+                    index if index >= first && ragged => {
+                        Some(emit.less(&(&key + index), &row.end)?)
+                    }
                     _ => None,
                 };
                 let Some(biases) = &biases else {

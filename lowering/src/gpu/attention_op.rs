@@ -104,5 +104,6 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<A
             None => 1.0 / (*head as f64).max(1.0).sqrt(),
         },
         schedule,
+        subgroup_size: host.device.subgroup_size as i64,
     })
 }

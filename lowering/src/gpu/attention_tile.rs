@@ -20,6 +20,8 @@ const LOADS: i64 = 4;
 pub(super) struct Tile<'c, 'a> {
     /// The first key.
     pub base: Ix<'c, 'a>,
+    /// Which part of a head is this invocation's.
+    part: Ix<'c, 'a>,
     plane: Ix<'c, 'a>,
     keys: Value<'c, 'a>,
     values: Value<'c, 'a>,
@@ -41,10 +43,12 @@ impl AttentionKernel {
         body: &Body<'c, 'a>,
         plane: &Ix<'c, 'a>,
         base: &Ix<'c, 'a>,
+        part: &Ix<'c, 'a>,
     ) -> Emitted<Tile<'c, 'a>> {
         let (keys, values) = (body.arguments[1], body.arguments[2]);
         let tile = |keys, values| Tile {
             base: base.clone(),
+            part: part.clone(),
             plane: plane.clone(),
             keys,
             values,
@@ -127,7 +131,7 @@ impl AttentionKernel {
         emit.or_zero(inside, value, self.element.to_mlir(emit.context))
     }
 
-    /// Vector `d` of key number `index` of a block, in f32.
+    /// Vector `d` of this invocation's part of key number `index` of a block, in f32.
     pub(super) fn key<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
@@ -138,7 +142,7 @@ impl AttentionKernel {
         self.read(emit, tile, tile.keys, self.head, index, d)
     }
 
-    /// Vector `d` of value number `index` of a block, in f32.
+    /// Vector `d` of this invocation's part of value number `index` of a block, in f32.
     pub(super) fn value<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
@@ -158,14 +162,15 @@ impl AttentionKernel {
         index: &Ix<'c, 'a>,
         d: i64,
     ) -> Emitted<Value<'c, 'a>> {
+        let column = &tile.part * self.accesses(size) + d;
         let value = if self.staged() {
-            emit.load(memory, &[index.clone(), d.into()])?
+            emit.load(memory, &[index.clone(), column])?
         } else {
             let mut row = &tile.base + index.clone();
             if self.keys % self.chunk() != 0 {
                 row = row.min(self.keys - 1);
             }
-            emit.load(memory, &[tile.plane.clone(), row, d.into()])?
+            emit.load(memory, &[tile.plane.clone(), row, column])?
         };
         emit.to_f32(value, self.element.to_mlir(emit.context), width(size))
     }

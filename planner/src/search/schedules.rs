@@ -45,7 +45,11 @@ const MATMUL: &[(&str, Open)] = &[
     ("split-k", Open::At(1)),
 ];
 
-const ATTENTION: &[(&str, Open)] = &[("block-q", Open::At(1)), ("block-kv", Open::At(1))];
+const ATTENTION: &[(&str, Open)] = &[
+    ("block-q", Open::At(1)),
+    ("block-kv", Open::At(1)),
+    ("split-head", Open::At(1)),
+];
 
 const ROWS: &[(&str, Open)] = &[
     ("vector-width", Open::At(1)),
