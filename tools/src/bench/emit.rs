@@ -204,7 +204,13 @@ fn compiled(name: &str, planned: &Planned, device: &DeviceDescription) -> Result
     let compiled = session
         .compile(module, &plan.text(), 0)
         .map_err(|it| told(&it))?;
+    let entry = compiled.entry().map_err(|it| told(&it))?;
     let package = compiled.serialized.package;
+    let steps = package
+        .manifest
+        .entries
+        .get(&entry)
+        .map(|it| it.steps.len());
     Ok(Compiled {
         work: Work {
             name: name.into(),
@@ -213,7 +219,7 @@ fn compiled(name: &str, planned: &Planned, device: &DeviceDescription) -> Result
             element: *element,
             flops: counted.flops,
             bytes: counted.bytes,
-            kernels: package.manifest.kernels.len(),
+            launches: steps.unwrap_or_default(),
             plan: plan.id(),
             peers: peers.clone(),
         },

@@ -52,14 +52,14 @@ fn line(row: &Row) -> String {
             Some(goal) => format!("{share}, goal {goal:.2}: {}", copy.standing.word()),
         }
     });
-    let kernels = match (&row.ours, row.kernels) {
-        (Cell::Ms(_), 2..) => format!(", {} kernels", row.kernels),
+    let launches = match (&row.ours, row.launches) {
+        (Cell::Ms(_), 2..) => format!(", {} kernels", row.launches),
         _ => String::new(),
     };
     let (name, ours, theirs) = (plain(&row.name, REASON), cell(&row.ours), cell(&row.theirs));
     let (ratio, standing) = (ratio(row.ratio), row.standing.word());
     format!(
-        "| {name} | {ours}{kernels} | {peer} | {theirs} | {ratio} | {goal} | {standing} | {copy} |"
+        "| {name} | {ours}{launches} | {peer} | {theirs} | {ratio} | {goal} | {standing} | {copy} |"
     )
 }
 

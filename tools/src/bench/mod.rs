@@ -27,3 +27,6 @@ pub use results::{
 pub use suite::{LeftOut, SCHEMA, Suite, SuiteName, results_schema, suite_schema};
 pub use table::{Cell, CopyShare, GroupRow, Row, Standing, Table};
 pub use work::{Against, Element, Op, Peer, Work};
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use kforge_planner::report::{
 };
 use kforge_runtime::Roofline;
 
-use super::{Measured, Peer, Results, Row, Table};
+use super::{Measured, Peer, Results, Row, SuiteName, Table};
 
 const STYLE: &str = "<style>\
     text{fill:#6a737d;font:12px system-ui,sans-serif}\
@@ -77,9 +77,12 @@ fn bar(svg: &mut String, y: f64, row: &Row, x: impl Fn(f64) -> f64) {
 }
 
 /// Time against n of the products n x n x n, ours and PyTorch's, both axes logarithmic, with
-/// the least time that arithmetic and memory allow where that is known; empty with fewer
-/// than two sizes.
+/// the least time that arithmetic and memory allow where that is known; empty for another
+/// suite, and with fewer than two sizes that have a time.
 pub fn growth(results: &Results) -> String {
+    if results.suite != SuiteName::Growth {
+        return String::new();
+    }
     let square = |it: &Measured| Some((it.work.op.square()? as f64, it.clone()));
     let mut works: Vec<(f64, Measured)> = results.works.iter().filter_map(square).collect();
     works.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -32,8 +32,8 @@ pub struct Table {
 pub struct Row {
     /// The work.
     pub name: String,
-    /// Kernels of its package.
-    pub kernels: usize,
+    /// Launches of kernels in one run.
+    pub launches: usize,
     /// Our time.
     pub ours: Cell,
     /// Whom with; absent where a copy is the only peer.
@@ -179,7 +179,7 @@ fn rows(measured: &Measured) -> Vec<Row> {
         let own = goal.filter(|_| group.is_none());
         Row {
             name: measured.work.name.clone(),
-            kernels: measured.work.kernels,
+            launches: measured.work.launches,
             ours: ours(measured),
             peer: against.map(|it| it.peer),
             theirs: theirs(measured, against),

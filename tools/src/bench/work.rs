@@ -230,8 +230,8 @@ pub struct Work {
     pub flops: u64,
     /// Bytes of all arguments, read once, and of the result, written once.
     pub bytes: u64,
-    /// Kernels of the package.
-    pub kernels: usize,
+    /// Launches of kernels in one run.
+    pub launches: usize,
     /// The hash of the plan.
     pub plan: String,
     /// Whom it is compared with, the one that matters most first.
