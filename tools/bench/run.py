@@ -196,6 +196,7 @@ class Run:
         if ran.returncode != 0:
             lines = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
             detail = lines[-1][len("error: "):] if lines else ran.stderr[-REASON:].strip()
+            detail = detail.removeprefix("refused: ")
             reason = CODES.get(ran.returncode, "crash")
             return refusal(reason, detail or f"exit code {ran.returncode}"), None
         try:
