@@ -31,6 +31,8 @@ const NAMES: f64 = 250.0;
 const SHOWN: f64 = 150.0;
 /// Height of a bar with its gap.
 const BAR: f64 = 22.0;
+/// Lines at every half of a ratio, at most.
+const MOST_HALVES: u32 = 20;
 /// Left of the curves.
 const LEFT: f64 = 70.0;
 /// Height of the curves.
@@ -48,7 +50,8 @@ pub fn ratios(table: &Table) -> String {
     let bottom = TOP + BAR * table.rows.len() as f64;
     let x = |ratio: f64| NAMES + ratio / most * (WIDTH - RIGHT - SHOWN - NAMES);
     let mut svg = file(bottom + 30.0, "Ratio of the peer's time and ours");
-    for ratio in [0.0, 0.5, 1.0] {
+    let halves = (0..=MOST_HALVES).map(|it| 0.5 * f64::from(it));
+    for ratio in halves.filter(|it| *it <= most) {
         line(&mut svg, "grid", [x(ratio), TOP, x(ratio), bottom]);
         let at = [x(ratio), bottom + 18.0];
         label_at(&mut svg, at, "middle", &format!("{ratio}"));
@@ -124,7 +127,12 @@ fn axes(svg: &mut String, sizes: &Scale, times: &Scale) {
     for ms in ticks(times.least, times.most) {
         let y = times.at(ms);
         line(svg, "grid", [LEFT, y, WIDTH - RIGHT, y]);
-        label_at(svg, [LEFT - 8.0, y + 4.0], "end", &digits(ms));
+        let shown = digits(ms);
+        let shown = match shown.contains('.') {
+            true => shown.trim_end_matches('0').trim_end_matches('.'),
+            false => &shown,
+        };
+        label_at(svg, [LEFT - 8.0, y + 4.0], "end", shown);
     }
     let powers = (0..40).map(|it| 2_f64.powi(it));
     for n in powers.filter(|it| (sizes.least..=sizes.most).contains(it)) {
