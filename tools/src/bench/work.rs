@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Op {
-    /// y\[m,n\] = a\[m,k\]·b\[k,n\]. One row is a vector times a matrix.
+    /// `y[m,n] = a[m,k]·b[k,n]`. One row is a vector times a matrix.
     Matmul {
         /// Rows of a.
         m: u64,
@@ -39,7 +39,7 @@ pub enum Op {
         /// Elements of a row.
         columns: u64,
     },
-    /// softmax(q·kᵀ / √head)·v, all three \[batch, heads, positions, head\].
+    /// softmax(q·kᵀ / √head)·v, all three `[batch, heads, positions, head]`.
     Attention {
         /// Sequences.
         batch: u64,
