@@ -1,4 +1,5 @@
-//! A suite against its packages; a recorded file against its table.
+//! A suite against its packages; results against their table. The file of results is made by
+//! hand, to have one of each kind: it is no measurement.
 
 use std::{collections::BTreeSet, fs};
 
@@ -121,7 +122,7 @@ fn what_does_not_fit_is_left_out_with_the_reason() {
 }
 
 #[test]
-fn a_recorded_file_gives_its_table() {
+fn results_give_their_table() {
     assert_schema(&results_schema(), &serde_json::from_str(RESULTS).unwrap());
     let results = Results::read(RESULTS).unwrap();
     let table = Table::of(&results);
