@@ -1,6 +1,8 @@
 //! What the kforge command line tools share.
 
 #[cfg(feature = "mlir")]
+pub mod bench;
+#[cfg(feature = "mlir")]
 pub mod benchmark;
 #[cfg(feature = "mlir")]
 pub mod compile;

@@ -16,6 +16,7 @@
 
 mod compare;
 mod curve;
+pub mod draw;
 mod effect;
 mod factor;
 mod html;
@@ -32,6 +33,7 @@ pub use effect::{Effect, Group, PERMUTATIONS, effect};
 pub use factor::settings;
 pub use html::{STYLE, escape, html};
 pub use impact::{Impact, Value};
+pub use number::{digits, ticks};
 pub use stability::Stability;
 pub use summary::{Planner, Ranked, Refusals, TOP};
 pub use text::text;

@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
-/// Four digits that count: `0.0123`, `1.234`, `123.4`, `12345`.
-pub(super) fn digits(value: f64) -> String {
+/// Four digits that count: `0.01235`, `1.234`, `123.4`, `12345`; a dash for what is no number.
+pub fn digits(value: f64) -> String {
     if !value.is_finite() {
         return "-".to_owned();
     }
@@ -24,8 +24,9 @@ pub(super) fn factor(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |it| format!("{it:.2}x"))
 }
 
-/// Powers of ten times 1, 2 and 5 within a range, smallest first.
-pub(super) fn ticks(least: f64, most: f64) -> Vec<f64> {
+/// Powers of ten times 1, 2 and 5 within a range, smallest first: the ticks of a
+/// logarithmic axis from `least` to `most`, both positive.
+pub fn ticks(least: f64, most: f64) -> Vec<f64> {
     let (from, to) = (least.log10().floor() as i32, most.log10().ceil() as i32);
     let all = (from..=to).flat_map(|power| [1.0, 2.0, 5.0].map(|it| it * 10_f64.powi(power)));
     let within: Vec<f64> = all.filter(|it| (least..=most).contains(it)).collect();

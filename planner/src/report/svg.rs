@@ -7,12 +7,11 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use super::{
     curve::Point,
-    html::escape,
+    draw::{Scale, WIDTH, label_at, line, open},
     number::{digits, ticks},
     summary::Ranked,
 };
 
-const WIDTH: f64 = 860.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 14.0;
@@ -24,37 +23,6 @@ const BAR: f64 = 26.0;
 const NAMES: f64 = 150.0;
 /// Pixels within which points are one.
 const SPOT: f64 = 2.0;
-
-/// A logarithmic axis: times to pixels.
-struct Scale {
-    least: f64,
-    most: f64,
-    from: f64,
-    to: f64,
-}
-
-impl Scale {
-    /// For these times, with a margin; one time alone gets room around it.
-    fn of(times: impl Iterator<Item = f64>, from: f64, to: f64) -> Option<Self> {
-        let times = times.filter(|ms| ms.is_finite() && *ms > 0.0);
-        let ends = times.fold(None, |ends: Option<(f64, f64)>, ms| {
-            Some(ends.map_or((ms, ms), |(a, b)| (a.min(ms), b.max(ms))))
-        });
-        let (least, most) = ends?;
-        let room = (most / least).powf(0.05).clamp(1.02, 10.0);
-        Some(Self {
-            least: (least / room).max(f64::MIN_POSITIVE),
-            most: (most * room).min(f64::MAX),
-            from,
-            to,
-        })
-    }
-
-    fn at(&self, ms: f64) -> f64 {
-        let (low, high) = (self.least.ln(), self.most.ln());
-        self.from + (ms.ln() - low) / (high - low) * (self.to - self.from)
-    }
-}
 
 /// Every attempt's time, and the best so far as steps; empty without a time.
 pub(super) fn curve(points: &[Point], baseline_ms: Option<f64>) -> String {
@@ -185,26 +153,4 @@ pub(super) fn bars(title: &str, rows: &[(String, f64, String)]) -> String {
         label_at(&mut svg, [end + 8.0, y + 4.0], "start", shown);
     }
     svg + "</svg>"
-}
-
-fn open(height: f64, label: &str) -> String {
-    format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">",
-        escape(label)
-    )
-}
-
-fn line(svg: &mut String, class: &str, [x1, y1, x2, y2]: [f64; 4]) {
-    let _ = write!(
-        svg,
-        "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
-    );
-}
-
-fn label_at(svg: &mut String, [x, y]: [f64; 2], anchor: &str, text: &str) {
-    let text = escape(text);
-    let _ = write!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
-    );
 }

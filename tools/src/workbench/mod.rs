@@ -7,6 +7,8 @@
 #[cfg(feature = "mlir")]
 mod archive;
 #[cfg(feature = "mlir")]
+mod bench;
+#[cfg(feature = "mlir")]
 mod benchmark;
 #[cfg(feature = "mlir")]
 mod candidates;
@@ -101,6 +103,8 @@ enum Command {
     ShowPasses(show_passes::Arguments),
     #[cfg(feature = "mlir")]
     Report(report::Arguments),
+    #[cfg(feature = "mlir")]
+    Bench(bench::Arguments),
     #[cfg(feature = "mlir")]
     BenchmarkMatmul(Box<benchmark::matmul::Arguments>),
     #[cfg(feature = "mlir")]
@@ -285,6 +289,8 @@ pub fn main() -> ExitCode {
         Command::ShowPasses(arguments) => show_passes::run(&arguments),
         #[cfg(feature = "mlir")]
         Command::Report(arguments) => report::run(&arguments),
+        #[cfg(feature = "mlir")]
+        Command::Bench(arguments) => bench::run(&arguments, target),
         #[cfg(feature = "mlir")]
         Command::BenchmarkMatmul(arguments) => benchmark::matmul::run(&arguments, target),
         #[cfg(feature = "mlir")]

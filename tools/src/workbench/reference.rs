@@ -34,6 +34,12 @@ enum About {
     /// The JSON schema of a suite of benchmarks
     #[cfg(feature = "mlir")]
     Benchmark,
+    /// The JSON schema of a suite for another machine
+    #[cfg(feature = "mlir")]
+    BenchSuite,
+    /// The JSON schema of what was measured there
+    #[cfg(feature = "mlir")]
+    BenchResults,
     /// Passes and pipelines with options, defaults and statistics, as Markdown
     #[cfg(feature = "mlir")]
     Passes,
@@ -51,6 +57,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         About::Mutation => format!("{:#}\n", crate::mutate::report_schema()),
         #[cfg(feature = "mlir")]
         About::Benchmark => crate::benchmark::schema(),
+        #[cfg(feature = "mlir")]
+        About::BenchSuite => crate::bench::suite_schema(),
+        #[cfg(feature = "mlir")]
+        About::BenchResults => crate::bench::results_schema(),
         #[cfg(feature = "mlir")]
         About::Passes => passes::page(),
     };

@@ -6,7 +6,8 @@
 //! - plan.schema.json and audit.schema.json, from the types of those formats;
 //! - corpus.schema.json and mutation.schema.json, from the types of the regression corpus
 //!   and of what `kforge mutate-and-test` writes;
-//! - benchmark.schema.json, from the types of what `kforge benchmark-suite` writes.
+//! - benchmark.schema.json, from the types of what `kforge benchmark-suite` writes;
+//! - bench-suite.schema.json and bench-results.schema.json, from those of `kforge bench`.
 //!
 //! The pages are tracked, so that they can be read without LLVM; `cargo xtask
 //! test` fails when they no longer say what their sources say.
@@ -87,6 +88,14 @@ fn pages(llvm: &Llvm) -> Result<Vec<(PathBuf, String)>> {
         (
             folder.join("benchmark.schema.json"),
             workbench("benchmark")? + "\n",
+        ),
+        (
+            folder.join("bench-suite.schema.json"),
+            workbench("bench-suite")? + "\n",
+        ),
+        (
+            folder.join("bench-results.schema.json"),
+            workbench("bench-results")? + "\n",
         ),
     ])
 }
