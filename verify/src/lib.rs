@@ -58,6 +58,7 @@ mod without_checks;
 
 pub use compose::{ComposeError, compose};
 pub use faults::{Fault, Faults};
+pub use plausible::{LeastWork, least_work};
 pub use references::References;
 pub use replay::{Case, replay};
 pub use subject::{Runnable, Subject, SubjectError, Variant};

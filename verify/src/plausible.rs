@@ -9,6 +9,27 @@ use kforge_runtime::{
 
 use crate::{Reason, Subject, floor::Floor, refusal::Refusal, subject::Runnable};
 
+/// The least that a unit's dispatches must do in one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeastWork {
+    /// Which dispatches of the entry.
+    pub dispatches: Range<usize>,
+    /// Bytes that must be read or written.
+    pub bytes: u64,
+    /// Multiply-adds of its products.
+    pub multiply_adds: u64,
+}
+
+/// The least work of each unit of a function.
+pub fn least_work(subject: &Subject) -> Vec<LeastWork> {
+    let work = |(_, dispatches, floor): (String, Range<usize>, Floor)| LeastWork {
+        dispatches,
+        bytes: floor.bytes,
+        multiply_adds: floor.multiply_adds,
+    };
+    Floors::of(subject).units.into_iter().map(work).collect()
+}
+
 /// The least work of a function and its units.
 #[derive(Clone, Debug)]
 pub(crate) struct Floors {

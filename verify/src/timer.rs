@@ -9,12 +9,13 @@
 use std::{
     ops::{ControlFlow, Range},
     sync::Arc,
+    time::Instant,
 };
 
 use kforge_oracle::{Array, Values};
 use kforge_runtime::{
     Device, ExecOptions, Executable, HostTensor, Poison, RunOptions, TimedRun,
-    execute::{Repeats, Timing},
+    execute::{Phase, Repeats, RunTrace, Timing},
 };
 
 use crate::{
@@ -89,11 +90,26 @@ impl<'s> Timer<'s> {
     /// Times of repeated runs, after at most three to warm up; for each dispatch and in all.
     pub fn time(&mut self, repeats: Repeats) -> Result<Timing, Failure> {
         let function = &self.subject.function;
-        self.checked(repeats)
+        self.checked(repeats, None)
             .map_err(|refusal| failure(function, refusal))
     }
 
-    fn checked(&mut self, repeats: Repeats) -> Result<Timing, Refusal> {
+    /// The same, with when the parts of every timed run took place.
+    pub fn time_traced(&mut self, repeats: Repeats) -> Result<(Timing, Vec<RunTrace>), Failure> {
+        let function = &self.subject.function;
+        let mut traces = Vec::new();
+        let timing = self.checked(repeats, Some(&mut traces));
+        match timing {
+            Ok(timing) => Ok((timing, traces)),
+            Err(refusal) => Err(failure(function, refusal)),
+        }
+    }
+
+    fn checked(
+        &mut self,
+        repeats: Repeats,
+        mut traces: Option<&mut Vec<RunTrace>>,
+    ) -> Result<Timing, Refusal> {
         let function = &self.subject.function;
         let options = RunOptions {
             poison: Some(Poison::Nan),
@@ -109,15 +125,24 @@ impl<'s> Timer<'s> {
         let (sets, gate) = (&mut self.sets, &self.options);
         let unchecked = gate.faults.has(Fault::TimedRunsUnchecked);
         decided |= unchecked;
-        let mut inspect = |run: TimedRun| match inspect(function, sets, &run, gate) {
-            _ if unchecked => ControlFlow::Continue(()),
-            Ok(says) => {
-                decided |= says;
-                ControlFlow::Continue(())
+        let mut inspect = |run: TimedRun| {
+            let start = Instant::now();
+            let inspected = inspect(function, sets, &run, gate);
+            if let Some(traces) = &mut traces {
+                let mut trace = run.trace;
+                trace.host.push(Phase::since("verify", start));
+                traces.push(trace);
             }
-            Err(refusal) => {
-                refused = Some(refusal);
-                ControlFlow::Break(())
+            match inspected {
+                _ if unchecked => ControlFlow::Continue(()),
+                Ok(says) => {
+                    decided |= says;
+                    ControlFlow::Continue(())
+                }
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    ControlFlow::Break(())
+                }
             }
         };
         let timing = self
@@ -132,6 +157,7 @@ impl<'s> Timer<'s> {
             }
         };
         let after = timed;
+        let start = Instant::now();
         let bound = &self.sets[after].bound;
         let outputs = run(
             &mut self.executable,
@@ -150,6 +176,9 @@ impl<'s> Timer<'s> {
             ));
         }
         self.floors.hold(&timing)?;
+        if let Some(last) = traces.and_then(|traces| traces.last_mut()) {
+            last.host.push(Phase::since("verify after the runs", start));
+        }
         Ok(timing)
     }
 }

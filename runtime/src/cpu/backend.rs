@@ -9,8 +9,8 @@ use super::{NativeFn, library::Libraries};
 use crate::{
     device::Target,
     execute::{
-        Action, BoundDispatch, ExecOptions, Executed, FailureKind, Fault, Instance, MemoryPlan,
-        RunError, Saved,
+        Action, BoundDispatch, DeviceTime, ExecOptions, Executed, FailureKind, Fault, Instance,
+        MemoryPlan, Phase, RunError, Saved,
     },
     manifest::Package,
 };
@@ -99,7 +99,9 @@ impl CpuBackend {
                     }
                     let begin = Instant::now();
                     self.dispatch(*index, dispatch, memory);
-                    times.push((*index, Ok(begin.elapsed().as_secs_f64() * 1e3)));
+                    let ns = |at: Instant| (at - start).as_secs_f64() * 1e9;
+                    let (begin_ns, end_ns) = (ns(begin), ns(Instant::now()));
+                    times.push((*index, Ok(DeviceTime { begin_ns, end_ns })));
                     if start.elapsed() > timeout {
                         let detail = format!("not finished after {} ms", timeout.as_millis());
                         return Err(Fault::new(FailureKind::Timeout, detail));
@@ -121,11 +123,15 @@ impl CpuBackend {
             }
         }
         let zero = Duration::ZERO;
+        let run = Phase::since("run", start);
+        let submission = run.time.clone();
         Ok(Executed {
             saved,
             times,
+            host: vec![run],
             submit: zero,
-            wall: start.elapsed(),
+            wall: submission.end - submission.start,
+            submission,
             download: zero,
         })
     }

@@ -15,6 +15,7 @@ use super::{
     report::RunResult,
     script::{Action, script},
     timing::{Executed, Samples},
+    trace::{Phase, RunTrace},
 };
 use crate::{
     cpu::CpuBackend,
@@ -141,32 +142,42 @@ impl Executable {
         weights: &BTreeMap<String, HostTensor>,
         options: &RunOptions,
     ) -> Result<RunResult, RunError> {
-        self.ensure_weights(weights)?;
+        let mut host: Vec<Phase> = self.ensure_weights(weights)?.into_iter().collect();
         let actions = self.actions(options);
         let start = Instant::now();
         self.upload_inputs(inputs)?;
         let upload = start.elapsed();
+        host.push(Phase::since("upload", start));
         let executed = self.execute(&actions, options.timeout())?;
         let mut samples = Samples::default();
         samples.add(&executed);
+        let mut trace = RunTrace::new(host, &executed, self.instance.init);
+        let start = Instant::now();
         let saved = executed.saved;
+        let outputs = outputs(&self.instance, &saved)?;
+        let guards = violations(&self.instance, &saved, options.poison, self.guard_zones);
+        trace.host.push(Phase::since("unpack", start));
         Ok(RunResult {
-            outputs: outputs(&self.instance, &saved)?,
+            outputs,
             dispatches: samples.dispatches(&self.instance),
             total: samples.total(upload),
-            guards: violations(&self.instance, &saved, options.poison, self.guard_zones),
+            guards,
+            trace,
         })
     }
 
-    /// Binds weights that are given, or demands those that are missing.
+    /// Binds weights that are given, or demands those that are missing; says when, if it
+    /// did.
     pub(super) fn ensure_weights(
         &mut self,
         weights: &BTreeMap<String, HostTensor>,
-    ) -> Result<(), RunError> {
+    ) -> Result<Option<Phase>, RunError> {
         if weights.is_empty() && self.weights_bound {
-            return Ok(());
+            return Ok(None);
         }
-        self.bind_weights(weights)
+        let start = Instant::now();
+        self.bind_weights(weights)?;
+        Ok(Some(Phase::since("upload weights", start)))
     }
 
     /// What one run of the entry does on the device.

@@ -13,6 +13,7 @@ mod requirements;
 mod script;
 mod timed;
 mod timing;
+mod trace;
 
 pub(crate) use error::Fault;
 pub use error::{FailureKind, RunError, Site};
@@ -27,4 +28,5 @@ pub use report::{
 };
 pub(crate) use script::Action;
 pub use timed::TimedRun;
-pub(crate) use timing::Executed;
+pub(crate) use timing::{DeviceTime, Executed};
+pub use trace::{DispatchSpan, Phase, RunTrace};

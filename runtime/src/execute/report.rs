@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::trace::RunTrace;
 use crate::tensor::HostTensor;
 
 /// Outputs of a run and everything seen around them.
@@ -18,6 +19,8 @@ pub struct RunResult {
     pub total: TotalTime,
     /// Guard zones that were changed and outputs that were not written.
     pub guards: Vec<GuardViolation>,
+    /// When its parts took place.
+    pub trace: RunTrace,
 }
 
 /// Times of repeated runs.

@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    mem,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -18,6 +19,7 @@ use super::{
     options::{Repeats, RunOptions},
     report::{GuardViolation, Timing},
     timing::Samples,
+    trace::{Phase, RunTrace},
 };
 use crate::tensor::HostTensor;
 
@@ -37,6 +39,8 @@ pub struct TimedRun<'r> {
     pub outputs: &'r [HostTensor],
     /// Guard zones that were changed and outputs that were not written.
     pub guards: &'r [GuardViolation],
+    /// When its parts took place. The first one's has what came before it.
+    pub trace: RunTrace,
 }
 
 impl Executable {
@@ -59,7 +63,8 @@ impl Executable {
                 problem: "no inputs to time it with; give at least one set".into(),
             });
         }
-        self.ensure_weights(weights)?;
+        let mut before: Vec<Phase> = self.ensure_weights(weights)?.into_iter().collect();
+        let begin = Instant::now();
         let actions = self.actions(options);
         let timeout = options.timeout();
         let mut samples = Samples::default();
@@ -77,12 +82,22 @@ impl Executable {
             self.upload_inputs(&sets[set])?;
             self.settle(timeout)?;
             upload = start.elapsed();
+            let uploaded = Phase::since("upload", start);
             let executed = self.execute(&actions, timeout)?;
             if warms_up {
                 warm += 1;
                 warming += executed.wall;
                 continue;
             }
+            if done == 0 {
+                before.push(Phase {
+                    name: "warm up",
+                    time: begin..start,
+                });
+            }
+            before.push(uploaded);
+            let mut trace = RunTrace::new(mem::take(&mut before), &executed, self.instance.init);
+            let start = Instant::now();
             let outputs = outputs(&self.instance, &executed.saved)?;
             let guards = violations(
                 &self.instance,
@@ -90,10 +105,12 @@ impl Executable {
                 options.poison,
                 self.guard_zones,
             );
+            trace.host.push(Phase::since("unpack", start));
             let seen = TimedRun {
                 set,
                 outputs: &outputs,
                 guards: &guards,
+                trace,
             };
             if inspect(seen).is_break() {
                 return Ok(None);

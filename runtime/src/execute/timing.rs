@@ -1,21 +1,53 @@
 //! Collects the times of repeated runs and refuses unbelievable ones.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use super::{
     inspect::Saved,
     instance::Instance,
     report::{DispatchTime, Spread, TotalTime},
+    trace::Phase,
 };
 
 /// What one execution of a script gives.
 pub(crate) struct Executed {
     pub saved: Vec<Saved>,
-    /// Milliseconds on the device per launched dispatch, or why there are none.
-    pub times: Vec<(usize, Result<f64, String>)>,
+    /// Per launched dispatch, or why there is none.
+    pub times: Vec<(usize, Result<DeviceTime, String>)>,
+    /// What the host did, in order.
+    pub host: Vec<Phase>,
+    /// From handing the commands over to their end, on the host's clock.
+    pub submission: Range<Instant>,
     pub submit: Duration,
     pub wall: Duration,
     pub download: Duration,
+}
+
+/// When a dispatch ran, in nanoseconds since the first timestamp of its submission.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct DeviceTime {
+    pub begin_ns: f64,
+    pub end_ns: f64,
+}
+
+impl DeviceTime {
+    pub(crate) fn ms(&self) -> f64 {
+        (self.end_ns - self.begin_ns) * 1e-6
+    }
+}
+
+/// Why the device's time of an execution cannot be believed: it exceeds the host's.
+///
+/// The two clocks disagree then. 5 % and 10 µs are allowed for the host clock's own error.
+pub(super) fn disagreement(device_ms: f64, executed: &Executed) -> Option<String> {
+    let wall = ms(executed.wall + executed.submit);
+    (device_ms > wall * 1.05 + 0.01).then(|| {
+        format!("the device reports {device_ms:.4} ms in all, the host's clock only {wall:.4} ms")
+    })
 }
 
 /// Samples of repeated executions.
@@ -32,32 +64,24 @@ pub(crate) struct Samples {
 impl Samples {
     /// Adds one execution.
     ///
-    /// A device time that exceeds the host's is refused: the two clocks
-    /// disagree, so neither the sum nor its parts can be believed. 5 % and
-    /// 10 µs are allowed for the host clock's own error.
+    /// A device time that exceeds the host's is refused: neither the sum nor its
+    /// parts can be believed.
     pub(crate) fn add(&mut self, executed: &Executed) {
-        let wall = ms(executed.wall + executed.submit);
         let sum: f64 = executed
             .times
             .iter()
-            .filter_map(|(_, time)| time.as_ref().ok())
+            .filter_map(|(_, time)| time.as_ref().ok().map(DeviceTime::ms))
             .sum();
-        let disagree = sum > wall * 1.05 + 0.01;
+        let disagree = disagreement(sum, executed);
         for (index, time) in &executed.times {
-            match time {
-                Ok(_) if disagree => {
-                    let reason = format!(
-                        "the device reports {sum:.4} ms in all, the host's clock only {wall:.4} ms"
-                    );
-                    self.refusals.insert(*index, reason);
-                }
-                Ok(ms) => self.dispatches.entry(*index).or_default().push(*ms),
-                Err(reason) => {
+            match (time, &disagree) {
+                (Ok(time), None) => self.dispatches.entry(*index).or_default().push(time.ms()),
+                (Ok(_), Some(reason)) | (Err(reason), _) => {
                     self.refusals.insert(*index, reason.clone());
                 }
             }
         }
-        if !disagree && executed.times.iter().all(|(_, time)| time.is_ok()) {
+        if disagree.is_none() && executed.times.iter().all(|(_, time)| time.is_ok()) {
             self.gpu.push(sum);
         }
         self.wall.push(ms(executed.wall));
@@ -113,12 +137,19 @@ fn ms(duration: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    fn executed(wall_ms: u64, times: Vec<(usize, Result<f64, String>)>) -> Executed {
+    fn executed(wall_ms: u64, times: [(usize, f64); 2]) -> Executed {
         let zero = Duration::ZERO;
         let wall = Duration::from_millis(wall_ms);
+        let time = |(index, ms)| {
+            let (begin_ns, end_ns) = (0.0, ms * 1e6);
+            (index, Ok(DeviceTime { begin_ns, end_ns }))
+        };
+        let start = Instant::now();
         Executed {
             saved: Vec::new(),
-            times,
+            times: times.map(time).into(),
+            host: Vec::new(),
+            submission: start..start + wall,
             submit: zero,
             wall,
             download: zero,
@@ -128,10 +159,10 @@ mod tests {
     #[test]
     fn a_device_time_beyond_the_wall_clock_is_refused() {
         let mut samples = Samples::default();
-        samples.add(&executed(10, vec![(0, Ok(8.0)), (1, Ok(8.0))]));
+        samples.add(&executed(10, [(0, 8.0), (1, 8.0)]));
         assert!(samples.total(Duration::ZERO).gpu_ms.is_none());
         assert!(samples.dispatches.is_empty());
-        samples.add(&executed(10, vec![(0, Ok(4.0)), (1, Ok(4.0))]));
+        samples.add(&executed(10, [(0, 4.0), (1, 4.0)]));
         assert_eq!(samples.total(Duration::ZERO).gpu_ms.unwrap().median, 8.0);
     }
 }

@@ -17,13 +17,13 @@ use wgpu::{
 use super::{
     context::{GpuContext, PATTERN_BYTES, lock},
     pipeline::Pipeline,
-    time::{Stopwatch, durations},
+    time::{Stopwatch, times},
 };
 use crate::{
     device::Target,
     execute::{
         Action, BoundDispatch, ExecOptions, Executed, FailureKind, Fault, Instance, MemoryPlan,
-        RunError, Saved,
+        Phase, RunError, Saved,
     },
     manifest::{Kernel, Package},
 };
@@ -146,6 +146,7 @@ impl GpuBackend {
             }
             (encoder.finish(), saves)
         })?;
+        let recorded = Instant::now();
         let submission = context.scoped(|| context.queue.submit([commands]))?;
         let submitted = Instant::now();
         context.wait(submission, timeout)?;
@@ -157,7 +158,7 @@ impl GpuBackend {
         let times = match &stopwatch {
             Ok(_) => {
                 let stamps = contents.pop().unwrap_or_default();
-                durations(&stamps, context.queue.get_timestamp_period())
+                times(&stamps, context.queue.get_timestamp_period())
             }
             Err(reason) => vec![Err(reason.clone()); launched.len()],
         };
@@ -173,12 +174,21 @@ impl GpuBackend {
                 bytes,
             })
             .collect();
+        let read = Instant::now();
+        let phase = |name, time| Phase { name, time };
         Ok(Executed {
             saved,
             times: launched.into_iter().zip(times).collect(),
+            host: vec![
+                phase("record", start..recorded),
+                phase("submit", recorded..submitted),
+                phase("wait", submitted..finished),
+                phase("read back", finished..read),
+            ],
+            submission: recorded..finished,
             submit: submitted - start,
             wall: finished - submitted,
-            download: finished.elapsed(),
+            download: read - finished,
         })
     }
 

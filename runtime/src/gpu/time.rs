@@ -9,6 +9,7 @@ use wgpu::{
 };
 
 use super::context::GpuContext;
+use crate::execute::DeviceTime;
 
 /// A query set for one run, and where its results go.
 pub(super) struct Stopwatch {
@@ -89,22 +90,29 @@ impl Stopwatch {
     }
 }
 
-/// Milliseconds per dispatch; not positive ones are reported as `Err`.
-pub(super) fn durations(bytes: &[u8], period_ns: f32) -> Vec<Result<f64, String>> {
+/// When each dispatch ran; what took no positive time is reported as `Err`.
+pub(super) fn times(bytes: &[u8], period_ns: f32) -> Vec<Result<DeviceTime, String>> {
     let stamp = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
     let (stamps, _) = bytes.as_chunks::<8>();
     let (pairs, _) = stamps.as_chunks::<2>();
-    let duration = |[begin, end]: &[[u8; 8]; 2]| {
+    let span = |[begin, end]: &[[u8; 8]; 2]| {
+        let (begin, end) = (stamp(begin), stamp(end));
         // Some drivers leave a timestamp at zero or out of order.
-        match stamp(end).checked_sub(stamp(begin)) {
-            Some(ticks) if ticks > 0 && stamp(begin) > 0 => {
-                Ok(ticks as f64 * f64::from(period_ns) * 1e-6)
-            }
-            Some(0) => Err("the device's clock did not advance".into()),
-            _ => Err("the device's timestamps are not in order".into()),
+        match end.checked_sub(begin) {
+            Some(ticks) if ticks > 0 && begin > 0 => Ok((begin, end)),
+            Some(0) => Err("the device's clock did not advance".to_owned()),
+            _ => Err("the device's timestamps are not in order".to_owned()),
         }
     };
-    pairs.iter().map(duration).collect()
+    let spans: Vec<_> = pairs.iter().map(span).collect();
+    let begins = spans.iter().flatten().map(|(begin, _)| *begin);
+    let first = begins.min().unwrap_or_default();
+    let ns = |stamp: u64| (stamp - first) as f64 * f64::from(period_ns);
+    let time = |(begin, end)| DeviceTime {
+        begin_ns: ns(begin),
+        end_ns: ns(end),
+    };
+    spans.into_iter().map(|span| span.map(time)).collect()
 }
 
 #[cfg(test)]
@@ -118,8 +126,9 @@ mod tests {
             .iter()
             .flat_map(|stamp| stamp.to_le_bytes())
             .collect();
-        let times = durations(&bytes, 2.0);
-        assert_eq!(times[0], Ok(0.004));
+        let times = times(&bytes, 2.0);
+        let (begin_ns, end_ns) = (0.0, 4000.0);
+        assert_eq!(times[0], Ok(DeviceTime { begin_ns, end_ns }));
         assert!(times[1..].iter().all(Result::is_err), "{times:?}");
     }
 }

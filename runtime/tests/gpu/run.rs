@@ -201,11 +201,15 @@ fn times_are_positive_and_within_the_wall_clock() {
     let Some(device) = gpu() else { return };
     let package = chain();
     let sets = [0, 1, 2, 3].map(|set| vec![scaled(300, set)]);
-    let mut seen = Vec::new();
+    let (mut seen, mut traced) = (Vec::new(), Vec::new());
     let mut inspect = |run: TimedRun| {
         let expected: Vec<f32> = f32s(&sets[run.set][0]).iter().map(|x| 16.0 * x).collect();
         assert_eq!(f32s(&run.outputs[0]), expected);
         assert_eq!(run.guards, []);
+        let host = &run.trace.host;
+        assert!(host.is_sorted_by(|one, next| one.time.end <= next.time.start));
+        assert_eq!(host[0].name == "warm up", seen.is_empty());
+        traced.push(run.trace.dispatches.len());
         seen.push(run.set);
         ControlFlow::Continue(())
     };
@@ -213,6 +217,7 @@ fn times_are_positive_and_within_the_wall_clock() {
         .unwrap()
         .unwrap();
     assert_eq!(seen, [0, 1, 2, 3, 0, 1, 2]);
+    assert_eq!(traced, [result.dispatches.len(); 7]);
     let wall = result.total.wall_ms.unwrap();
     assert_eq!(wall.samples, 7);
     for dispatch in &result.dispatches {

@@ -80,9 +80,14 @@ pub(super) struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
     time: Option<u32>,
+    /// File for a trace of the host's work and of every dispatch, for Perfetto or
+    /// chrome://tracing: the run on the given arguments, then those of --time. There is
+    /// none of a refused package
+    #[arg(long, value_name = "FILE.json")]
+    pub(super) trace: Option<PathBuf>,
     /// Verify and time every candidate in the folder, each in a child process with a
     /// deadline; --time says how often (10), --json prints a line of JSON for each
-    #[arg(long, conflicts_with_all = ["entry", "values", "sizes", "weights", "out_dir", "package_dir", "check"])]
+    #[arg(long, conflicts_with_all = ["entry", "values", "sizes", "weights", "out_dir", "package_dir", "check", "trace"])]
     pub(super) measure: bool,
     /// Longest a candidate of --measure may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]

@@ -18,6 +18,7 @@ mod output;
 mod random;
 mod report;
 mod sizes;
+mod trace;
 mod verify;
 mod weights;
 
@@ -28,7 +29,7 @@ use kforge_oracle::Level;
 use kforge_runtime::{
     Device, Executable, Package, Poison, RunOptions,
     cpu::NativeKernels,
-    execute::{ExecOptions, Repeats},
+    execute::{ExecOptions, Phase, Repeats},
 };
 use kforge_verify::{Subject, Timer};
 
@@ -52,6 +53,10 @@ pub fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let failure = match &arguments.trace {
+                Some(path) => trace::withheld(failure, path),
+                None => failure,
+            };
             // With standard error gone there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "error: {failure}");
             ExitCode::from(failure.exit_code())
@@ -91,13 +96,25 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.out_dir {
         output::prepare(folder)?;
     }
-    let device = Device::open(arguments.device()?)?;
-    let start = Instant::now();
-    let mut loaded = load(&arguments.input, &device, arguments.seed)?;
-    let load_ms = milliseconds(start);
+    if let Some(path) = &arguments.trace {
+        trace::prepare(path)?;
+    }
+    let (begin, mut host) = (Instant::now(), Vec::new());
+    let choice = arguments.device()?;
+    let device = trace::phase(&mut host, "open device", || Device::open(choice))?;
+    let read = match arguments.input.is_dir() {
+        true => "read package",
+        false => "compile module",
+    };
+    let mut loaded = trace::phase(&mut host, read, || {
+        load(&arguments.input, &device, arguments.seed)
+    })?;
+    let load_ms = milliseconds(&host);
     let package = &loaded.package;
     let entry = entry(package, arguments.entry.as_deref())?;
-    let bound = bind::bind(package, &entry, arguments)?;
+    let bound = trace::phase(&mut host, "read arguments", || {
+        bind::bind(package, &entry, arguments)
+    })?;
     for warning in &bound.warnings {
         warn(warning);
     }
@@ -114,7 +131,6 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             arguments.input.display()
         )));
     }
-    let start = Instant::now();
     let options = kforge_verify::Options {
         cases: arguments.cases(),
         level: arguments.level,
@@ -122,19 +138,23 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         keep_checks: arguments.keep_shader_checks,
         ..Default::default()
     };
-    let subject = loaded.subject(&entry, options.cases);
-    let verdict = verify::verify(subject, &device, &exec, &options)?;
-    let verify_ms = milliseconds(start);
+    let verdict = trace::phase(&mut host, "verify", || {
+        let subject = loaded.subject(&entry, options.cases);
+        verify::verify(subject, &device, &exec, &options)
+    })?;
+    let verify_ms = milliseconds(&host);
     if let Some(why) = &verdict.missing {
         warn(&format!("not verified: {why}"));
-        if arguments.repeats().is_some() {
+        if arguments.repeats().is_some() || arguments.trace.is_some() {
             let message = format!("cannot time what is not verified: {why}");
             return Err(Failure::Refused(message));
         }
     }
     let mut timer = match (&verdict.verdict, &verdict.subject, arguments.repeats()) {
         (Some(passed), Some(subject), Some(repeats)) => {
-            let timer = Timer::new(subject, passed, &device, &exec, &options);
+            let timer = trace::phase(&mut host, "prepare timing", || {
+                Timer::new(subject, passed, &device, &exec, &options)
+            });
             Some((timer.map_err(verify::no_time)?, repeats))
         }
         _ => None,
@@ -143,7 +163,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(passed) => passed.exec(package, &exec),
         None => exec,
     };
-    let mut executable = Executable::new(&device, package, &entry, &bound.sizes, &exec)?;
+    let mut executable = trace::phase(&mut host, "compile pipelines", || {
+        Executable::new(&device, package, &entry, &bound.sizes, &exec)
+    })?;
     let options = RunOptions {
         poison: Some(Poison::Nan),
         ..RunOptions::default()
@@ -152,10 +174,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(violation) = result.guards.first() {
         return Err(Failure::Refused(violation.to_string()));
     }
+    let mut runs = vec![result.trace.clone()];
     if let Some((timer, repeats)) = &mut timer {
-        let timing = timer
-            .time(Repeats::exactly(*repeats))
-            .map_err(verify::no_time)?;
+        let repeats = Repeats::exactly(*repeats);
+        let timing = match arguments.trace {
+            Some(_) => timer.time_traced(repeats).map(|(timing, traces)| {
+                runs.extend(traces);
+                timing
+            }),
+            None => timer.time(repeats),
+        };
+        let timing = timing.map_err(verify::no_time)?;
         (result.dispatches, result.total) = (timing.dispatches, timing.total);
     }
     let files = match &arguments.out_dir {
@@ -166,6 +195,24 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         true => check::check(package, &entry, &bound, &result.outputs)?,
         false => Vec::new(),
     };
+    let wrong = checks.iter().any(|check| check.mismatches > 0);
+    if let (Some(path), Some(subject), false) = (&arguments.trace, &verdict.subject, wrong) {
+        let missing = trace::write(
+            path,
+            &trace::Trace {
+                entry: &entry,
+                device: device.description(),
+                package,
+                sizes: &bound.sizes,
+                start: begin,
+                host: &host,
+                runs: &runs,
+                dispatches: &result.dispatches,
+                work: &kforge_verify::least_work(subject),
+            },
+        )?;
+        missing.iter().for_each(|missing| warn(missing));
+    }
     let names = output::names(package, &entry);
     if let Some(folder) = &arguments.package_dir {
         loaded.save(folder)?;
@@ -188,7 +235,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(Failure::Output)?;
-    match checks.iter().any(|check| check.mismatches > 0) {
+    match wrong {
         true => Err(Failure::Refused(
             "a result is outside its bound on the given inputs".into(),
         )),
@@ -217,8 +264,10 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     .map_err(input)
 }
 
-fn milliseconds(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1e3
+/// How long the last phase took.
+fn milliseconds(phases: &[Phase]) -> f64 {
+    let last = phases.last();
+    last.map_or(0.0, |it| (it.time.end - it.time.start).as_secs_f64() * 1e3)
 }
 
 /// What is run.
