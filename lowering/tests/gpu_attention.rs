@@ -13,6 +13,8 @@ struct Variant {
     /// Which of the dimensions B, H, Sq, Sk the mask has; the others are 1.
     mask: Option<[bool; 4]>,
     scale: Option<f32>,
+    /// Invocations that share a head; 0: one.
+    split: usize,
 }
 
 /// A module with one attention.
@@ -36,7 +38,8 @@ fn module(
     let v = format!("tensor<{batch}x{kv_heads}x{keys}x{value_depth}x{element}>");
     let o = format!("tensor<{batch}x{heads}x{queries}x{value_depth}x{element}>");
     let mut attributes = vec![format!(
-        "kforge.schedule = {{\"block-q\" = {block_q}, \"block-kv\" = {block_kv}}}"
+        "kforge.schedule = {{\"block-q\" = {block_q}, \"block-kv\" = {block_kv}, \"split-head\" = {}}}",
+        variant.split.max(1)
     )];
     if variant.causal {
         attributes.push("causal".into());
@@ -62,10 +65,28 @@ fn module(
         operands += " mask %m";
         types += &format!(", tensor<{dims}{element}>");
     }
-    format!(
+    let function = format!(
         "func.func @f({arguments}) -> {o} {{\n  %o = kforge.attention {operands} {{{}}} : ({types}) -> {o}\n  return %o : {o}\n}}",
         attributes.join(", ")
-    )
+    );
+    match variant.split {
+        0 => function,
+        _ => format!(
+            "module attributes {{kforge.device = {}}} {{\n{function}\n}}",
+            subgroups()
+        ),
+    }
+}
+
+/// A device with the subgroups that are here.
+fn subgroups() -> String {
+    let context = kforge_dialect::context();
+    let device = kforge_dialect::device::Device {
+        subgroup_size: numeric::device().description().subgroup_min.into(),
+        features: ["shader-f16", "subgroup"].map(Into::into).to_vec(),
+        ..Default::default()
+    };
+    device.to_attribute(&context).to_string()
 }
 
 const ALL: [bool; 4] = [true; 4];
@@ -92,17 +113,26 @@ fn variants() -> Vec<Variant> {
             causal: true,
             mask: Some([true, false, true, true]),
             scale: Some(-0.25),
+            ..plain
         },
     ]
 }
 
 /// Every mandatory shape around the blocks, each in `count` of the variants.
 fn sweep(blocks: (usize, usize), count: usize, level: Level) {
+    sweep_split(blocks, 0, count, level);
+}
+
+/// The same with heads that so many invocations share, as far as a head has accesses.
+fn sweep_split(blocks: (usize, usize), split: usize, count: usize, level: Level) {
     let mut modules = Vec::new();
     for (number, shape) in attention_shapes(blocks.0, blocks.1).iter().enumerate() {
         for turn in 0..count {
             let variant_number = (2 * number + turn) % variants().len();
-            let variant = variants()[variant_number];
+            let variant = Variant {
+                split,
+                ..variants()[variant_number]
+            };
             // Another size of values than of keys in every second module.
             let other = (number + turn) % 2;
             let value_depth = [shape.depth, shape.depth / 2 + 3][other];
@@ -141,6 +171,30 @@ fn one_invocation() {
 #[test]
 fn wide_blocks() {
     sweep((64, 24), 2, Level::Quick);
+}
+
+/// Heads of four accesses and more, and of fewer, which are not split so far.
+#[test]
+fn split_heads() {
+    sweep_split((8, 4), 2, 3, Level::Quick);
+    sweep_split((16, 8), 4, 2, Level::Quick);
+    let deep = |depth| AttentionShape {
+        batch: 1,
+        heads: 4,
+        kv_heads: 2,
+        queries: 13,
+        keys: 21,
+        depth,
+    };
+    let mut modules = Vec::new();
+    for (depth, split) in [(32, 2), (32, 4), (32, 8), (24, 4), (64, 4)] {
+        for (number, variant) in variants().into_iter().enumerate() {
+            let variant = Variant { split, ..variant };
+            let name = format!("{depth} by {split}, variant {number}");
+            modules.push((name, module(&deep(depth), depth, (8, 8), variant)));
+        }
+    }
+    check_all(&modules, &standard_cases(Level::Quick));
 }
 
 #[test]

@@ -7,10 +7,10 @@
 // RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-tile-attention{block-kv=64})' 2>&1 | FileCheck %s --check-prefix=MEMORY
 // RUN: kforge-opt %s --pass-pipeline='builtin.module(kforge-attach-device{workgroup-memory=65536},kforge-tile-attention{block-kv=64})' | FileCheck %s --check-prefix=LARGE
 
-// ONE: kforge.attention {{.*}}kforge.name = "a", kforge.schedule = {"block-kv" = 8 : i64, "block-q" = 16 : i64}
+// ONE: kforge.attention {{.*}}kforge.name = "a", kforge.schedule = {"block-kv" = 8 : i64, "block-q" = 16 : i64, "split-head" = 1 : i64}
 // ONE-NOT: kforge.schedule
-// REST: kforge.name = "a", kforge.schedule = {"block-kv" = 8 : i64, "block-q" = 16 : i64}
-// REST: kforge.name = "b", kforge.schedule = {"block-kv" = 4 : i64, "block-q" = 32 : i64}
+// REST: kforge.name = "a", kforge.schedule = {"block-kv" = 8 : i64, "block-q" = 16 : i64, "split-head" = 1 : i64}
+// REST: kforge.name = "b", kforge.schedule = {"block-kv" = 4 : i64, "block-q" = 32 : i64, "split-head" = 1 : i64}
 // NAME: error: kforge-tile-attention: op 'c' names no kforge.attention; named are: a, b
 // ZERO: error: 'kforge.attention' op block-q is 0, expected 1 to 256
 // NEGATIVE: error: 'kforge.attention' op block-kv is -8, expected 1 to 1024

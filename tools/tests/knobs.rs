@@ -122,6 +122,9 @@ fn settings(pass: &str, knob: &str) -> Option<(&'static str, [Set; 2])> {
         ("kforge-tile-attention", "block-kv") => {
             (ATTENTION, [&[("block-kv", 8)], &[("block-kv", 16)]])
         }
+        ("kforge-tile-attention", "split-head") => {
+            (ATTENTION, [&[("split-head", 1)], &[("split-head", 2)]])
+        }
         ("kforge-vectorize-layernorm", "workgroup-size") => (
             SOFTMAX,
             [&[("workgroup-size", 64)], &[("workgroup-size", 128)]],

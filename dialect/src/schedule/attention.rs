@@ -15,6 +15,9 @@ schedule! {
 /// Head size above which the accumulator of one query leaves the registers.
 pub const MAX_HEAD: u64 = 256;
 
+/// Queries up to which a head is short.
+const SHORT: u64 = 512;
+
 /// What an attention schedule is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heads {
@@ -111,9 +114,11 @@ impl AttentionSchedule {
 
     /// A schedule that fits, where the head sizes allow one.
     ///
-    /// Blocks of 8 keys: on an NVIDIA H200 8 heads of 1024x64 take 0.180 ms with 8 and 0.401 ms
-    /// with 16 (2026-11-21). A software device gets shorter blocks of keys: on lavapipe 8 heads of 128x64 take
-    /// 6.5 ms with 4 and 8.7 ms with 16 (2026-11-21).
+    /// On an NVIDIA H200 16 heads of 2048x64 take 0.627 ms with heads that two invocations
+    /// share, 64 queries and blocks of 16 keys; 0.640 ms with 8 keys; 0.709 to 0.711 ms with four
+    /// invocations; 0.725 ms with whole heads, 32 queries and 8 keys (2026-11-28). Whole heads
+    /// with 16 keys take twice as long (2026-11-21). A software device gets shorter blocks of
+    /// keys: on lavapipe 8 heads of 128x64 take 6.5 ms with 4 and 8.7 ms with 16 (2026-11-21).
     pub fn guess(
         queries: u64,
         head: u64,
@@ -121,15 +126,24 @@ impl AttentionSchedule {
         element: Element,
         device: &Device,
     ) -> Self {
+        // Few queries would leave compute units idle with large blocks.
+        let most = if queries > SHORT { 64 } else { 32 };
+        let block_q = (queries.min(most).next_power_of_two() as i64)
+            .min(device.max_invocations())
+            .max(1);
+        let shared = block_q > 1
+            && !device.is_software()
+            && device.has("subgroup")
+            && device.subgroup_size > 0
+            && device.subgroup_size.is_multiple_of(2);
         let mut schedule = Self {
-            block_q: (queries.min(32).next_power_of_two() as i64)
-                .min(device.max_invocations())
-                .max(1),
-            block_kv: match device.is_software() {
-                true => 4,
-                false => Self::default().block_kv,
+            block_q,
+            block_kv: match (device.is_software(), shared) {
+                (true, _) => 4,
+                (false, true) => 16,
+                (false, false) => 8,
             },
-            ..Self::default()
+            split_head: if shared { 2 } else { 1 },
         };
         while schedule.block_kv > 1
             && schedule.workgroup_bytes(head, value_head, element) > device.tile_memory()

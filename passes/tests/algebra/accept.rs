@@ -138,9 +138,10 @@ fn attentions() {
         "block-q=8 block-kv=3",
         "block-q=1 block-kv=8",
         "block-q=4 block-kv=16",
+        "block-q=8 block-kv=4 split-head=2",
     ] {
         let pipeline = format!(
-            "kforge-keep-reference,kforge-attach-device,kforge-tile-attention{{{knobs}}},\
+            "kforge-keep-reference,kforge-attach-device{{subgroup-size=8 features=subgroup}},kforge-tile-attention{{{knobs}}},\
              kforge-default-pipeline"
         );
         for (operands, attributes, mask) in [

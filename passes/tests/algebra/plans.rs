@@ -113,6 +113,7 @@ fn random_attentions() {
         let schedule = AttentionSchedule::read(|knob| {
             Some(match knob {
                 "block-q" => draws.of(&[1, 2, 8, 32]),
+                "split-head" => draws.of(&[1, 1, 2]),
                 _ => draws.of(&[1, 3, 4, 8, 12]),
             })
         })
