@@ -26,8 +26,9 @@
 //! per invocation and four steps unrolled: 16x16 is up to a fifth faster at 512x512x512,
 //! and makes the verification of a transformer block take five times as long (2026-11-28).
 //!
-//! split-k is tried only where the best tiles without it are fewer than four for each unit,
-//! and taken where it saves a tenth of the cost.
+//! split-k is tried only where the best tiles without it are fewer than four for each unit of
+//! a GPU, or than one for two units of a software device, and taken where it saves a tenth of
+//! the cost.
 //!
 //! Limits: registers, caches, clocks and transposed operands are not modelled. On a GPU
 //! no choice of 4x64 tiles was measured, nor any on a GPU other
@@ -50,6 +51,8 @@ struct Rates {
     reduction: f64,
     /// Multiply-adds of a whole unit that an element of a part costs, written and read.
     part: f64,
+    /// Workgroups for each unit from which on a contraction is not split.
+    enough: f64,
 }
 
 /// One multiply-add is 6.7 ps on an H200's multiprocessor.
@@ -60,6 +63,7 @@ const GPU: Rates = Rates {
     latency: 28_000.0,
     reduction: 700_000.0,
     part: 0.2,
+    enough: 4.0,
 };
 
 /// Invocations are lanes of a register and workgroups run one after the other: nothing
@@ -71,6 +75,7 @@ const SOFTWARE: Rates = Rates {
     latency: 0.0,
     reduction: 50_000.0,
     part: 0.5,
+    enough: 0.5,
 };
 
 /// Invocations that a unit is taken to hold.
@@ -101,7 +106,8 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
             let cost = |it: &MatmulSchedule| cost(it, problem, device, rates);
             let units = units(device, rates);
             let whole = least(fitting.iter().copied(), cost);
-            let few = |it: &MatmulSchedule| tiles(it, problem) < units.saturating_mul(4);
+            let few =
+                |it: &MatmulSchedule| (tiles(it, problem) as f64) < rates.enough * units as f64;
             match whole.filter(few) {
                 None => whole,
                 Some(whole) => {
