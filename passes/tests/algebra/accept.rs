@@ -142,7 +142,7 @@ fn attentions() {
     ] {
         let pipeline = format!(
             "kforge-keep-reference,kforge-attach-device{{subgroup-size=8 features=subgroup}},kforge-tile-attention{{{knobs}}},\
-             kforge-default-pipeline"
+             kforge-default-pipeline{{subgroup-size=8 features=subgroup}}"
         );
         for (operands, attributes, mask) in [
             ("", "", None),

@@ -43,6 +43,8 @@ fn random_matmuls() {
                 "stages" => draws.of(&[1, 2, 3]),
                 "split-k" => draws.of(&[1, 2, 3, 5]),
                 "group-m" => draws.of(&[1, 2, 3]),
+                "prefetch" => draws.of(&[0, 1]),
+                "slice-k" => draws.of(&[1, 1, 2, 4]),
                 _ => 0,
             })
         })
