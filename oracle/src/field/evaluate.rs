@@ -174,9 +174,18 @@ fn constant(field: &Field, data: &ConstantData, ty: &TensorType) -> FieldTensor 
 
 fn unary(on: &Operands, x: ValueId, kind: UnaryKind) -> FieldTensor {
     if let FieldTensor::Integer(values) = on.tensor(x) {
-        let of = |value: &i64| match kind {
-            UnaryKind::Neg => value.wrapping_neg(),
-            _ => value.wrapping_abs(),
+        let narrow = on.ty(x).is_some_and(|ty| ty.dtype == crate::DType::I32);
+        let of = |value: &i64| {
+            let value = match kind {
+                UnaryKind::Neg => value.wrapping_neg(),
+                _ => value.wrapping_abs(),
+            };
+            // The least i32 is its own negative.
+            if narrow {
+                i64::from(value as i32)
+            } else {
+                value
+            }
         };
         return FieldTensor::Integer(values.iter().map(of).collect());
     }
@@ -301,7 +310,8 @@ fn cast(on: &Operands, x: ValueId, node: &Node) -> Result<FieldTensor, FieldErro
         FieldTensor::Integer(values) => {
             let of = |value: &i64| match to {
                 DType::I32 => i64::from(*value as i32),
-                DType::Bool => i64::from(*value != 0),
+                // A truncation, as of any integer: the lowest bit.
+                DType::Bool => *value & 1,
                 _ => *value,
             };
             FieldTensor::Integer(values.iter().map(of).collect())
