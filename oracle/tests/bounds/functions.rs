@@ -6,12 +6,13 @@ use kforge_oracle::*;
 use crate::{Pair, TINY, U, X, one, one_as, same};
 
 /// Arguments on both sides of 1, exact and not, and one that reaches far.
-const POSITIVE: [Pair; 8] = [
+const POSITIVE: [Pair; 9] = [
     (1.75, 0.0),
     (1.75, 0.3),
     (0.625, 0.0),
     (0.375, 0.01),
     (0.25, 0.2),
+    (0.453125, 0.0625),
     (5.5, 0.0),
     (5.5, 1.25),
     (3.25, 2.0),

@@ -61,7 +61,14 @@ fn eval_as(rounding: Rounding, inputs: &[Array], op: Op, dtype: DType, shape: &[
         ..EvalOptions::default()
     };
     let evaluation = evaluate(&program, inputs, &options).expect("evaluates");
-    (*evaluation.outputs()[0]).clone()
+    let output = evaluation.outputs()[0].clone();
+    assert_eq!(output.ty, ty(dtype, shape));
+    let elements = output.ty.elements();
+    assert_eq!(
+        (output.value.len(), output.bound.len()),
+        (elements, elements)
+    );
+    output
 }
 
 /// One op on single f32 elements.

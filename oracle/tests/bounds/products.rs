@@ -129,6 +129,20 @@ fn every_term_counts_once() {
 }
 
 #[test]
+fn a_bias_without_error_makes_nothing_exact() {
+    let (a, b) = (loose(6, 1, 0.25), loose(6, 2, 0.25));
+    let bias = [(0.5, 0.0)];
+    let inputs = [f32t(&[1, 6], &a), f32t(&[6, 1], &b), f32t(&[1], &bias)];
+    let y = eval(&inputs, product(true, false, None), DType::F32, &[1, 1]);
+    let sum = Sum {
+        row: &a,
+        column: &b,
+        more: bias.to_vec(),
+    };
+    assert!((y.bound[0] - sum.bound()).abs() <= 1e-9 * sum.bound());
+}
+
+#[test]
 fn fine_operands_are_never_exact() {
     let (m, k, n) = (2, 40, 3);
     let fine = |n: usize, seed| -> Vec<Pair> {
@@ -209,18 +223,25 @@ fn batches_and_transposes_find_their_operands() {
         let batch = |part: &[Pair]| turned(part, rows, columns);
         x.chunks(rows * columns).flat_map(batch).collect()
     };
-    let plain = [f32t(&[4, 1, m, k], &a), f32t(&[1, 3, k, n], &b)];
+    let residual = loose(12 * m * n, 13, 0.25);
+    let last = f32t(&[4, 3, m, n], &residual);
+    let plain = [
+        f32t(&[4, 1, m, k], &a),
+        f32t(&[1, 3, k, n], &b),
+        last.clone(),
+    ];
     let swapped = [
         f32t(&[4, 1, k, m], &all(&a, m, k)),
         f32t(&[1, 3, n, k], &all(&b, k, n)),
+        last,
     ];
     let y = eval(
         &plain,
-        product(false, false, None),
+        product(false, true, None),
         DType::F32,
         &[4, 3, m, n],
     );
-    let mut op = product(false, false, None);
+    let mut op = product(false, true, None);
     if let Op::Matmul {
         transpose_a,
         transpose_b,
@@ -238,7 +259,7 @@ fn batches_and_transposes_find_their_operands() {
         let sum = Sum {
             row: a,
             column: &column,
-            more: Vec::new(),
+            more: vec![residual[at]],
         };
         let near = (y.bound[at] - sum.bound()).abs() <= 1e-9 * sum.bound();
         assert!(near && (y.value[at] - sum.value()).abs() < 1e-14, "{at}");
@@ -346,6 +367,10 @@ fn partial_sums_beyond_f32_may_be_infinite() {
     let big = 2f64.powi(100);
     assert_eq!(dot(&[big, -big], &[2f64.powi(28); 2], None), f64::INFINITY);
     assert!(dot(&[big, -big], &[2f64.powi(26); 2], None).is_finite());
+    // The largest number itself is one.
+    let most = f64::from(f32::MAX);
+    let half = 2f64.powi(127);
+    assert!(dot(&[half, most - half], &[1.0; 2], None).is_finite());
     let inputs = [(big, -big), (2f64.powi(28), 2f64.powi(28))].map(|(x, y)| [(x, 0.0), (y, 0.0)]);
     let inputs = [f32t(&[1, 2], &inputs[0]), f32t(&[2, 1], &inputs[1])];
     let op = product(false, false, None);

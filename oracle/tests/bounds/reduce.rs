@@ -32,12 +32,13 @@ fn sums_round_once_less_than_they_have_terms() {
         (1.5, 0.25),
         (-2.25, 0.5),
         (0.0, 0.0),
+        (0.0, 0.0),
         (0.0, 0.125),
         (3.0, 0.0),
     ];
     let (y, bound) = sum(&x);
     assert_eq!(y, 2.25);
-    // Four terms, for the exact zero is none.
+    // Four terms, for the exact zeros are none.
     same(bound, 0.875 + gamma(3) * (6.75 + 0.875), "sum");
     let (y, bound) = reduce_as(Rounding::Device, ReduceKind::Add, &x, Some((-1.0, 0.5)));
     assert_eq!(y, 1.25);
@@ -58,6 +59,10 @@ fn sums_within_24_bits_of_a_common_power_are_exact() {
         "finer",
     );
     assert_eq!(bound(&[top / 2.0 - 1.0, 0.5]), 0.0);
+    // A large power, which zeros share.
+    let unit = 1024.0;
+    assert_eq!(bound(&[(top - 1.0) * unit, 0.0, unit]), 0.0);
+    assert_eq!(bound(&[f64::INFINITY, 1.0]), f64::INFINITY);
     // One number alone needs no common power.
     let third = f64::from(1.0f32 / 3.0);
     assert_eq!(bound(&[third, 0.0, 0.0]), 0.0);
@@ -115,6 +120,14 @@ fn some_order_of_the_terms_may_overflow() {
     assert_eq!(add(Rounding::Device, &sum), f64::INFINITY);
     assert!(add(Rounding::None, &sum).is_finite());
     assert!(add(Rounding::Device, &[top, -top / 2.0, 1.0]).is_finite());
+    // The largest number itself is one, and errors reach as far as values do.
+    let most = f64::from(f32::MAX);
+    assert!(add(Rounding::Device, &[top, most - top]).is_finite());
+    assert_eq!(mul(Rounding::Device, &[most, 1.0]), 0.0);
+    let reach = reduce(ReduceKind::Add, &[(top, 0.0), (0.0, top)]).1;
+    assert_eq!(reach, f64::INFINITY);
+    let reach = reduce(ReduceKind::Mul, &[(1.0, top), (4.0, 0.0)]).1;
+    assert_eq!(reach, f64::INFINITY);
 }
 
 #[test]

@@ -175,15 +175,17 @@ fn rms_norm(row: &[Pair], weights: &[(Pair, Pair)], epsilon: f64) -> Vec<Pair> {
 #[test]
 fn norms_carry_every_error_to_every_element() {
     let (rows, n) = (2, 6);
-    for (most, epsilon) in [
-        (0.0, 0.5f32),
-        (0.03125, 0.5),
-        (0.03125, 0.0625),
-        (0.5, 0.25),
+    // Small elements with large errors leave epsilon alone at the low end.
+    for (most, scale, epsilon) in [
+        (0.0, 3.0, 0.5f32),
+        (0.03125, 3.0, 0.5),
+        (0.03125, 3.0, 0.0625),
+        (0.5, 3.0, 0.25),
+        (0.5, 0.25, 0.5),
     ] {
         let x: Vec<Pair> = loose(rows * n, 31, most)
             .into_iter()
-            .map(|(x, d)| (3.0 * x + 0.5, d))
+            .map(|(x, d)| (scale * x + 0.5, d))
             .collect();
         let (gamma, beta) = (loose(n, 32, most), loose(n, 33, most));
         let inputs = [f32t(&[rows, n], &x), f32t(&[n], &gamma), f32t(&[n], &beta)];
@@ -232,6 +234,15 @@ fn a_row_of_zeros_leaves_epsilon_alone() {
         &[((1.0, 0.0), (0.0, 0.0))],
         f64::from(1e-37f32),
     );
+    agree(&y, &want, 1e-8);
+    let tiny = 2f64.powi(-61);
+    let y = eval(
+        &[f32t(&[1, 1], &[(tiny, 0.0)])],
+        op(0.0),
+        DType::F32,
+        &[1, 1],
+    );
+    let want = rms_norm(&[(tiny, 0.0)], &[((1.0, 0.0), (0.0, 0.0))], 0.0);
     agree(&y, &want, 1e-8);
     let y = eval(
         &[f32t(&[1, 2], &[(0.0, 0.0); 2])],

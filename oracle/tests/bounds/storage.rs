@@ -91,6 +91,21 @@ fn beyond_the_range_a_known_overflow_keeps_its_value() {
 }
 
 #[test]
+fn a_result_without_an_error_is_stored_all_the_same() {
+    let op = Op::Unary {
+        x: X,
+        kind: UnaryKind::Floor,
+    };
+    let floor = |x: f64| {
+        let y = eval(&[f32t(&[1], &[(x, 0.25)])], op.clone(), DType::F32, &[1]);
+        (y.value[0], y.bound[0])
+    };
+    // Between integers nothing jumps, but f32 holds even numbers alone from 2^24 on.
+    assert_eq!(floor(16777217.5), (16777217.0, 2.0));
+    assert_eq!(floor(16777218.5), (16777218.0, 0.0));
+}
+
+#[test]
 fn casts_between_kinds() {
     // Through f32, as kernels do.
     let large = 16777217.0;
@@ -110,6 +125,7 @@ fn casts_between_kinds() {
     assert_eq!(cast(DType::I32, (3.0, 0.0), DType::F16), (3.0, 0.0));
     // Half precision is held by f32 exactly, errors included.
     assert_eq!(cast(DType::F16, (1.5, 0.25), DType::F32), (1.5, 0.25));
+    assert_eq!(cast(DType::F16, (1.1, 0.25), DType::F32), (1.1, 0.25));
     assert_eq!(cast(DType::I32, (5.0, 0.0), DType::Bool), (1.0, 0.0));
     assert_eq!(cast(DType::I32, (6.0, 0.0), DType::Bool), (0.0, 0.0));
     assert_eq!(cast(DType::Bool, (1.0, 1.0), DType::I32), (1.0, 1.0));
@@ -137,6 +153,7 @@ fn casts_to_integers_jump_and_have_a_range() {
     assert_eq!(whole(near, 127.0).1, 127.0);
     assert_eq!(whole(near, 128.0).1, f64::INFINITY);
     assert_eq!(whole(-near, 128.0).1, f64::INFINITY);
+    assert_eq!(whole(3e9, 0.0), (3e9, f64::INFINITY));
 }
 
 #[test]

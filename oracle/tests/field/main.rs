@@ -43,7 +43,8 @@ fn agrees(program: &Program, inputs: &[Array]) {
     let evaluation = evaluate(program, inputs, &EvalOptions::default()).expect("evaluates");
     let outputs = evaluation.outputs();
     assert_eq!(results.len(), outputs.len());
-    for (result, want) in results.iter().zip(outputs) {
+    for ((result, want), id) in results.iter().zip(outputs).zip(&program.outputs) {
+        assert_eq!(Some(&want.ty), program.type_of(*id));
         let got: Vec<f64> = match result {
             FieldTensor::Float(values) => values.iter().map(|x| x.real).collect(),
             FieldTensor::Integer(values) => values.iter().map(|x| *x as f64).collect(),
