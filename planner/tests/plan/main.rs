@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod check;
+mod edges;
 mod extract;
 mod flat;
 mod fusions;
