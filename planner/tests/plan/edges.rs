@@ -2,11 +2,11 @@
 //! violation once, with its own words.
 
 use kforge_planner::{
-    Plan, check,
+    Plan, Problem, check,
     plan::{Knob, PlanError, Step, TextError, from_json, schema, to_json},
-    problem::of_module,
+    problem::{OpShape, PlannedOp, of_module},
 };
-use kforge_runtime::device::Target;
+use kforge_runtime::{Dtype, device::Target};
 use melior::ir::Module;
 use serde_json::{Value, json};
 
@@ -121,6 +121,81 @@ fn an_op_that_cannot_be_read_is_refused_once() {
     assert_eq!(of("canonicalize", "nosuch"), ["takes no 'op'"]);
 }
 
+/// An attention whose head no schedule can have, so that judging it shows.
+fn oversized(name: &str) -> PlannedOp {
+    PlannedOp {
+        name: name.into(),
+        made_by: None,
+        made_with: Vec::new(),
+        gone_after: Some("kforge-fuse-mlp-block".into()),
+        gone_with: Vec::new(),
+        epsilon: None,
+        shape: OpShape::Attention {
+            heads: 1,
+            queries: 8,
+            keys: 8,
+            head: 1 << 20,
+            value_head: 16,
+            element: Dtype::F32,
+        },
+    }
+}
+
+#[test]
+fn a_schedule_of_every_op_is_for_those_that_are_surely_there() {
+    let problem = Problem {
+        module: "m".into(),
+        workload: "w".into(),
+        ops: vec![oversized("wide")],
+    };
+    let of = |passes: Vec<Step>| {
+        let found = check(&with(passes), Some(&problem)).err();
+        let found = found.unwrap_or_default();
+        found.into_iter().map(|it| it.message).collect::<Vec<_>>()
+    };
+    let tile = || Step::new("kforge-tile-attention");
+    let fuse = || Step::new("kforge-fuse-mlp-block");
+    let judged = of(vec![tile()]);
+    assert!(
+        judged.iter().any(|it| it.starts_with("head size ")),
+        "{judged:?}"
+    );
+    // Gone for certain, or perhaps, where only named ops were fused.
+    assert_eq!(of(vec![fuse(), tile()]), [""; 0]);
+    let mut named = fuse();
+    named.op = Some("wide".into());
+    assert_eq!(of(vec![named.clone(), tile()]), [""; 0]);
+    // The fusion itself schedules nothing, whatever the op.
+    assert_eq!(of(vec![named]), [""; 0]);
+    // By its name it is judged where it may be there.
+    let mut by_name = tile();
+    by_name.op = Some("wide".into());
+    assert_eq!(of(vec![by_name]), judged);
+}
+
+#[test]
+fn matrices_are_those_of_the_device() {
+    let of = |shapes: &str| {
+        let mut step = Step::new("kforge-tile-matmul");
+        step.knobs.insert("matrix-unit".into(), Knob::Integer(16));
+        let mut plan = with(vec![step]);
+        let shapes = Knob::Name(shapes.into());
+        plan.device.insert("matrix-shapes".into(), shapes);
+        plan.device
+            .insert("subgroup-size".into(), Knob::Integer(32));
+        reasons(&plan).join("; ")
+    };
+    let missing = "matrix-unit 16 needs products 16x16x16";
+    assert!(!of("16x16x16:f16:f32").contains(missing));
+    assert!(!of("8x8x8:f16:f32+16x16x16:f16:f32").contains(missing));
+    let found = of("8x8x8:f16:f32+8x8x8:f32:f32");
+    assert!(
+        found.contains(missing) && found.contains("has 8x8x8:f16:f32, 8x8x8:f32:f32"),
+        "{found}"
+    );
+    assert!(of("").contains("has none"));
+}
+
 #[test]
 fn what_cannot_be_read_is_a_violation_of_its_own_and_said_once() {
     let base = json!({"schema": 1, "target": "gpu", "passes": []});
@@ -219,7 +294,7 @@ fn the_published_schema_is_that_of_a_plan() {
 }
 
 /// The passes of a pipeline, split where no bracket is open.
-fn items(text: &str) -> Vec<String> {
+pub fn items(text: &str) -> Vec<String> {
     let inner = text.strip_prefix("builtin.module(").unwrap();
     let inner = inner.strip_suffix(')').unwrap();
     let (mut depth, mut items) = (0, vec![String::new()]);

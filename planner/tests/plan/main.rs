@@ -9,6 +9,7 @@ mod flat;
 mod fusions;
 mod reading;
 mod round_trip;
+mod transform;
 
 use std::sync::Once;
 
