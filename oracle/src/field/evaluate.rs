@@ -369,14 +369,32 @@ fn reduce(
     let elements = ty.elements();
     match on.tensor(x) {
         FieldTensor::Integer(values) => {
+            let narrow = ty.dtype == crate::DType::I32;
+            let wrap = |value: i64| {
+                if narrow {
+                    i64::from(value as i32)
+                } else {
+                    value
+                }
+            };
             let join = |a: i64, b: i64| match kind {
-                ReduceKind::Add => i64::from(a.wrapping_add(b) as i32),
-                ReduceKind::Mul => i64::from(a.wrapping_mul(b) as i32),
+                ReduceKind::Add => wrap(a.wrapping_add(b)),
+                ReduceKind::Mul => wrap(a.wrapping_mul(b)),
                 ReduceKind::Max => a.max(b),
                 ReduceKind::Min => a.min(b),
             };
             let start = init.map(|init| on.integers(init));
-            let neutral = i64::from(kind == ReduceKind::Mul);
+            let (least, most) = if narrow {
+                (i32::MIN.into(), i32::MAX.into())
+            } else {
+                (i64::MIN, i64::MAX)
+            };
+            let neutral = match kind {
+                ReduceKind::Add => 0,
+                ReduceKind::Mul => 1,
+                ReduceKind::Max => least,
+                ReduceKind::Min => most,
+            };
             FieldTensor::Integer(fold(values, start, (&place, elements, neutral), &join))
         }
         FieldTensor::Float(values) => {
@@ -387,7 +405,12 @@ fn reduce(
                 ReduceKind::Min => on.field.min(a, b),
             };
             let start = init.map(|init| on.floats(init));
-            let neutral = Number::integer(i64::from(kind == ReduceKind::Mul));
+            let neutral = match kind {
+                ReduceKind::Add => Number::ZERO,
+                ReduceKind::Mul => Number::integer(1),
+                ReduceKind::Max => on.field.literal(f64::NEG_INFINITY),
+                ReduceKind::Min => on.field.literal(f64::INFINITY),
+            };
             FieldTensor::Float(fold(values, start, (&place, elements, neutral), &join))
         }
     }

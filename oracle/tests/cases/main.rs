@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod pinned;
+mod programs;
 mod shapes;
 
 use common::*;

@@ -44,6 +44,25 @@ fn products_of_every_form() {
         }
     }
     checked(&matmul_program(DType::F32, (3, 4, 5)));
+    let deep = [
+        ("a", ty(DType::F32, &[2, 1, 2, 3, 5])),
+        ("b", ty(DType::F32, &[1, 3, 2, 5, 4])),
+    ];
+    checked(&program(
+        &deep,
+        matmul_op(),
+        ty(DType::F32, &[2, 3, 2, 3, 4]),
+    ));
+}
+
+#[test]
+fn softmax_subtracts_the_largest_whatever_its_place() {
+    let program = softmax_program(DType::F32, (3, 3));
+    let rows = [0.0, 2000.0, 1.0, 2000.0, 0.0, 1.0, 1999.0, 0.0, 2000.0];
+    agrees(
+        &program,
+        &[Array::exact(ty(DType::F32, &[3, 3]), rows.to_vec())],
+    );
 }
 
 #[test]

@@ -147,8 +147,28 @@ fn frequencies_of_rope_are_powers_of_one_number() {
     // What was drawn is no constant.
     let drawn = field.random(1, 1, -2.0 / 12.0 * 1e4f64.ln());
     assert!(!field.apply(Function::Exp, drawn).equals(&base));
-    // 2π and its inverse are each other's.
+    // Only those: the next power is a number like another.
+    let next = Number::integer(1) / Number::integer(10_000);
+    assert!(constant(1e-4).equals(&next));
+}
+
+#[test]
+fn turns_are_known_wherever_something_turns() {
     let tau = std::f64::consts::TAU;
-    let one = field.literal(f32(tau)) * field.literal(f32(1.0 / tau));
-    assert!(one.equals(&Number::integer(1)));
+    let mut given = rope_program(DType::F32, [1, 1, 3, 12], false);
+    let freq = Input {
+        name: "inv_freq".to_owned(),
+        ty: ty(DType::F32, &[6]),
+    };
+    given.inputs.push(freq);
+    given.outputs = vec![ValueId(3)];
+    if let Op::Rope { inv_freq, .. } = &mut given.nodes[0].op {
+        *inv_freq = Some(ValueId(2));
+    }
+    given.validate().expect("valid");
+    for program in [rope_program(DType::F32, [1, 1, 3, 12], false), given] {
+        let field = Field::new(&program, 3);
+        let one = field.literal(f32(tau)) * field.literal(f32(1.0 / tau));
+        assert!(one.equals(&Number::integer(1)));
+    }
 }

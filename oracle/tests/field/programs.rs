@@ -236,16 +236,42 @@ fn constants_and_reductions() {
             }
         }
     }
-    // Narrow integers wrap on the way.
-    let x = [exact(DType::I32, &[2], &[65537.0, 65537.0])];
-    for kind in [Add, Mul] {
-        let reduce = Op::Reduce {
-            x: A,
-            init: None,
-            kind,
-            axes: vec![0],
-        };
-        op(&x, reduce, DType::I32, &[]);
+    let along = |kind| Op::Reduce {
+        x: A,
+        init: None,
+        kind,
+        axes: vec![0],
+    };
+    // Narrow integers wrap on the way, wide ones do not.
+    let large = [65537.0, 65537.0, 2147418112.0];
+    for kind in [Add, Mul, Max] {
+        op(
+            &[exact(DType::I32, &[3], &large)],
+            along(kind),
+            DType::I32,
+            &[],
+        );
+        op(
+            &[exact(DType::I64, &[2], &large[1..])],
+            along(kind),
+            DType::I64,
+            &[],
+        );
+    }
+    // Nothing gives what changes nothing.
+    for kind in [Add, Mul, Max, Min] {
+        op(
+            &[exact(DType::F32, &[0, 2], &[])],
+            along(kind),
+            DType::F32,
+            &[2],
+        );
+        op(
+            &[exact(DType::I32, &[0, 2], &[])],
+            along(kind),
+            DType::I32,
+            &[2],
+        );
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use kforge_planner::{
     Plan,
     plan::{Knob, Step, to_transform},
+    space,
 };
 use kforge_runtime::device::Target;
 
@@ -33,15 +34,17 @@ fn between<'t>(text: &'t str, start: &str, end: &str) -> Option<&'t str> {
     rest.split_once(end).map(|(found, _)| found)
 }
 
-/// The passes of a transform module, and the names of its knobs.
-fn transform(text: &str) -> (Vec<Pass>, Vec<String>) {
+/// The passes of a transform module; its knobs' names and the values of each.
+fn transform(text: &str) -> (Vec<Pass>, Vec<String>, Vec<String>) {
     let (mut passes, mut names, mut knobs) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut values = Vec::new();
     for line in text.lines() {
         let result = line.trim().split(' ').next().unwrap_or_default();
         if let Some(name) = between(line, "transform.tune.knob<\"", "\"") {
             let selected = between(line, "> = ", " : i64 from options = [").unwrap();
             let options = between(line, "options = [", "]").unwrap();
             assert!(options.split(", ").any(|it| it == selected), "{line}");
+            values.push(options.to_owned());
             knobs.insert(result.to_owned(), selected.to_owned());
             names.push(name.to_owned());
         }
@@ -60,7 +63,7 @@ fn transform(text: &str) -> (Vec<Pass>, Vec<String>) {
         }
         passes.push((name.to_owned(), read));
     }
-    (passes, names)
+    (passes, names, values)
 }
 
 fn plan() -> Plan {
@@ -82,7 +85,7 @@ fn plan() -> Plan {
 #[test]
 fn a_transform_module_runs_the_passes_of_the_pipeline() {
     let plan = plan();
-    let (passes, _) = transform(&to_transform(&plan).unwrap());
+    let (passes, ..) = transform(&to_transform(&plan).unwrap());
     let unquoted: Vec<Pass> = passes
         .iter()
         .map(|(name, options)| {
@@ -95,7 +98,7 @@ fn a_transform_module_runs_the_passes_of_the_pipeline() {
 
 #[test]
 fn values_keep_their_kind() {
-    let (passes, _) = transform(&to_transform(&plan()).unwrap());
+    let (passes, ..) = transform(&to_transform(&plan()).unwrap());
     let option = |pass: &str, name: &str| {
         let found = passes.iter().find(|it| it.0 == pass).unwrap();
         found.1[name].clone()
@@ -117,7 +120,7 @@ fn values_keep_their_kind() {
 #[test]
 fn knobs_are_named_after_their_op_or_their_pass() {
     let plan = plan();
-    let (_, names) = transform(&to_transform(&plan).unwrap());
+    let (_, names, values) = transform(&to_transform(&plan).unwrap());
     let of = |place: &str| {
         let own = names.iter().filter_map(|name| name.strip_prefix(place));
         own.map(|name| name.trim_start_matches(':').to_owned())
@@ -128,4 +131,20 @@ fn knobs_are_named_after_their_op_or_their_pass() {
     assert_eq!(of("kforge-tile-attention:"), knobs(&plan.passes[2]));
     let all = plan.passes[1].knobs.len() + plan.passes[2].knobs.len();
     assert_eq!(names.len(), all);
+    // Those of a search, and the plan's own between them.
+    let space = |pass: &str, knob: &str| {
+        let axes = space::of_pass(pass).iter();
+        let axis = axes.clone().find(|axis| axis.0 == knob).unwrap();
+        axis.1.to_vec()
+    };
+    for (name, values) in names.iter().zip(&values) {
+        let (_, knob) = name.split_once(':').unwrap();
+        let step = &plan.passes[if name.starts_with("up:") { 1 } else { 2 }];
+        let mut wanted = space(&step.pass, knob);
+        wanted.extend(step.integer(knob));
+        wanted.sort_unstable();
+        wanted.dedup();
+        let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        assert_eq!(*values, wanted.join(", "), "{name}");
+    }
 }
