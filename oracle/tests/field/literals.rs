@@ -32,6 +32,24 @@ fn simple_fractions_and_roots_are_meant() {
         let root = read(x.sqrt());
         assert!((root * root).equals(&ratio(a, b)), "{x}");
     }
+    // Roots of other primes, and of fractions that are not simple, are numbers of their own.
+    for (a, b) in [
+        (17, 1),
+        (1, 17),
+        (17, 2),
+        (2, 17),
+        (17, 19),
+        (77, 65),
+        (5005, 1),
+    ] {
+        let root = read((a as f64 / b as f64).sqrt());
+        assert!(!(root * root).equals(&ratio(a, b)), "{a}/{b}");
+    }
+    // An integer within a unit of the last place is meant.
+    assert!(read(f64::from(3f32.next_up())).equals(&Number::integer(3)));
+    assert!(read(f64::from(3f32.next_down())).equals(&Number::integer(3)));
+    let least = field.literal(2f64.powi(-1074)) * field.literal(2f64.powi(1000));
+    assert!((least * read(2f64.powi(74))).equals(&Number::integer(1)));
     for n in [0, 1, -1, 7, 1 << 20, -(1 << 24)] {
         assert!(read(n as f64).equals(&Number::integer(n)));
         assert_eq!(read(n as f64).real, n as f64);
