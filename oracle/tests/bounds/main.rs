@@ -9,6 +9,7 @@ mod arithmetic;
 mod attention;
 #[path = "../common/mod.rs"]
 mod common;
+mod exact;
 mod functions;
 mod layers;
 mod products;

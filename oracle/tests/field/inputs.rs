@@ -11,7 +11,7 @@ fn drawn(program: &Program, seed: u64) -> Vec<FieldTensor> {
 fn floats(tensor: &FieldTensor) -> &[Number] {
     match tensor {
         FieldTensor::Float(values) => values,
-        FieldTensor::Integer(_) => panic!("floats expected"),
+        FieldTensor::Integer(_) => unreachable!("floats expected"),
     }
 }
 
@@ -50,7 +50,7 @@ fn masks_take_turns_and_positions_are_scattered() {
     let inputs = drawn(&program, 3);
     let scattered = &generate(&program, Values::Outliers, 3).expect("generates")[1];
     let FieldTensor::Integer(positions) = &inputs[1] else {
-        panic!("integers expected");
+        unreachable!("integers expected");
     };
     let wanted: Vec<i64> = scattered.value.iter().map(|x| *x as i64).collect();
     assert_eq!(*positions, wanted);

@@ -233,7 +233,7 @@ fn programs_that_mean_the_same_have_equal_residues() {
         let results = evaluate_in_field(program, &field, &inputs).expect("evaluates");
         match results.into_iter().next() {
             Some(FieldTensor::Float(values)) => values,
-            other => panic!("floats expected, {other:?}"),
+            other => unreachable!("floats expected, {other:?}"),
         }
     };
     let (first, second) = (of(&soft), of(&spelled));

@@ -2,10 +2,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod decisions;
 mod functions;
 mod inputs;
 mod layers;
 mod literals;
+mod moves;
 mod numbers;
 mod programs;
 

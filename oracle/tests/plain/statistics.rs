@@ -30,7 +30,7 @@ fn a_bound_beyond_the_root_mean_square_is_vacuous() {
     assert!(!vacuous(&[(-2.0, 1.5); FEWEST]) && vacuous(&[(-2.0, 2.5); FEWEST]));
     // The root mean square of as many 1 as 7 is 5.
     let mixed = |bound: f64| -> Vec<(f64, f64)> {
-        let pair = |i: usize| (if i % 2 == 0 { 1.0 } else { -7.0 }, bound);
+        let pair = |i: usize| (if i.is_multiple_of(2) { 1.0 } else { -7.0 }, bound);
         (0..FEWEST).map(pair).collect()
     };
     assert!(vacuous(&mixed(5.25)) && !vacuous(&mixed(4.75)));

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod equivalence;
+mod parts;
 mod products;
 mod rules;
 
