@@ -186,7 +186,13 @@ fn turns_are_known_wherever_something_turns() {
     given.validate().expect("valid");
     for program in [rope_program(DType::F32, [1, 1, 3, 12], false), given] {
         let field = Field::new(&program, 3);
-        let one = field.literal(f32(tau)) * field.literal(f32(1.0 / tau));
+        let turn = field.literal(f32(tau));
+        let one = turn * field.literal(f32(1.0 / tau));
         assert!(one.equals(&Number::integer(1)));
+        // The parts that a kernel subtracts one by one.
+        let parts = [6.28125, 0.001_937_866_210_937_5];
+        let rest = f32(tau - parts[0] - parts[1]);
+        let [first, second] = parts.map(|part| field.literal(part));
+        assert!(turn.equals(&(first + second + field.literal(rest))));
     }
 }

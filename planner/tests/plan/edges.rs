@@ -88,8 +88,8 @@ fn a_limit_of_another_type_says_what_it_takes() {
 fn ranges_of_rows_are_those_of_their_schedule() {
     let mut step = Step::new("kforge-vectorize-layernorm");
     let names: Vec<String> = step.knobs.keys().cloned().collect();
-    let integers = names.iter().filter(|name| step.integer(name).is_some());
-    let name = integers.into_iter().next().unwrap().clone();
+    let integer = names.iter().find(|name| step.integer(name).is_some());
+    let name = integer.unwrap().clone();
     step.knobs.insert(name.clone(), Knob::Name("x".into()));
     let found = reasons(&with(vec![step]));
     let words = format!("{name} is 'x', expected an integer from ");

@@ -133,9 +133,8 @@ fn knobs_are_named_after_their_op_or_their_pass() {
     assert_eq!(names.len(), all);
     // Those of a search, and the plan's own between them.
     let space = |pass: &str, knob: &str| {
-        let axes = space::of_pass(pass).iter();
-        let axis = axes.clone().find(|axis| axis.0 == knob).unwrap();
-        axis.1.to_vec()
+        let axis = space::of_pass(pass).iter().find(|axis| axis.0 == knob);
+        axis.unwrap().1.to_vec()
     };
     for (name, values) in names.iter().zip(&values) {
         let (_, knob) = name.split_once(':').unwrap();
