@@ -55,6 +55,11 @@ fn sums_within_24_bits_of_a_common_power_are_exact() {
     );
     // A zero has every power.
     assert_eq!(dot(&[top - 1.0, 1.0], &[1.0; 2], Some(0.0)), 0.0);
+    // Large powers are powers too, on either side.
+    let unit = 1024.0;
+    let large = [(top - 1.0) * unit, unit];
+    assert_eq!(dot(&large, &[unit; 2], None), 0.0);
+    assert_eq!(dot(&[unit; 2], &large, Some(0.0)), 0.0);
     // Below 2^-126 a device may flush: no grid is fine enough.
     let (tiny, tinier) = (2f64.powi(-100), 2f64.powi(-27));
     assert!(dot(&[tiny, tiny], &[2f64.powi(-26); 2], None) == 0.0);
