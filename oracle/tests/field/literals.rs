@@ -47,6 +47,7 @@ fn simple_fractions_and_roots_are_meant() {
     }
     // An integer within a unit of the last place is meant.
     assert!(read(f64::from(3f32.next_up())).equals(&Number::integer(3)));
+    assert!(read(f64::from(1f32.next_up())).equals(&Number::integer(1)));
     assert!(read(f64::from(3f32.next_down())).equals(&Number::integer(3)));
     let least = field.literal(2f64.powi(-1074)) * field.literal(2f64.powi(1000));
     assert!((least * read(2f64.powi(74))).equals(&Number::integer(1)));
