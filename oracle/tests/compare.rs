@@ -80,9 +80,69 @@ fn untypical_errors_are_counted_inside_the_bound_alone() {
     };
     assert_eq!(of(1.0, 0.5, 0.0), (0, 0.0));
     assert_eq!(of(1.0625, 0.5, 0.125), (0, 0.5));
+    assert_eq!(of(1.125, 0.5, 0.125), (0, 1.0));
     assert_eq!(of(1.25, 0.5, 0.125), (1, 2.0));
     assert_eq!(of(2.0, 0.5, 0.125), (0, 0.0));
     // A typical size that is the bound says nothing more than the bound.
     assert_eq!(of(1.25, 0.5, 0.5), (0, 0.0));
     assert_eq!(of(f64::INFINITY, 0.5, 0.125), (0, 0.0));
+    // Nor is an overflow that both have an untypical error.
+    let mut beyond = reference(&[(1e39, f64::INFINITY)]);
+    beyond.typical = Some(vec![1.0]);
+    let comparison = compared(&[f64::INFINITY], &beyond);
+    assert_eq!((comparison.passed, comparison.atypical), (true, 0));
+}
+
+#[test]
+fn rounding_at_the_end_of_the_range_may_carry_into_infinity() {
+    let passed = |got: f64, value: f64, bound: f64| {
+        let mut array = reference(&[(value, bound)]);
+        array.ty.dtype = DType::F16;
+        let comparison = compared(&[got], &array);
+        assert_eq!(comparison.nan_or_inf, usize::from(!comparison.passed));
+        comparison.passed
+    };
+    let infinity = f64::INFINITY;
+    assert!(passed(infinity, 65500.0, 5.0));
+    assert!(passed(-infinity, -65500.0, 5.0));
+    // Not the other infinity, not from within the range, not from its very end.
+    assert!(!passed(-infinity, 65500.0, 5.0));
+    assert!(!passed(infinity, -65500.0, 5.0));
+    assert!(!passed(infinity, 65500.0, 3.0));
+    assert!(!passed(infinity, 65500.0, 4.0));
+    assert!(!passed(infinity, 500.0, 400.0));
+    assert!(!passed(f64::NAN, 65500.0, 5.0));
+}
+
+#[test]
+fn a_relative_tolerance_grows_with_the_value() {
+    let array = reference(&[(4.0, 10.0)]);
+    let with = |got: f64| {
+        let options = CompareOptions {
+            atol: Some(0.25),
+            rtol: Some(0.5),
+        };
+        compare(&[got], &array, &options).expect("compares").outcome
+    };
+    assert_eq!(with(6.25), Outcome::Passed);
+    assert_eq!(with(6.5), Outcome::OutsideUser);
+    assert_eq!(with(1.75), Outcome::Passed);
+    assert_eq!(with(1.5), Outcome::OutsideUser);
+}
+
+#[test]
+fn the_worst_element_is_the_first_of_equals_and_has_its_place() {
+    let mut array = reference(&[(1.0, 1.0); 24]);
+    array.ty.shape = vec![2, 3, 4];
+    let worst = |off: &[(usize, f64)]| {
+        let mut got = [1.0; 24];
+        for (at, error) in off {
+            got[*at] += error;
+        }
+        compared(&got, &array).worst.expect("elements").index
+    };
+    assert_eq!(worst(&[(17, 0.5), (23, 0.5)]), [1, 1, 1]);
+    assert_eq!(worst(&[(17, 0.5), (23, 0.75)]), [1, 2, 3]);
+    assert_eq!(worst(&[(6, 0.5)]), [0, 1, 2]);
+    assert_eq!(worst(&[]), [0, 0, 0]);
 }

@@ -174,9 +174,18 @@ fn constant(field: &Field, data: &ConstantData, ty: &TensorType) -> FieldTensor 
 
 fn unary(on: &Operands, x: ValueId, kind: UnaryKind) -> FieldTensor {
     if let FieldTensor::Integer(values) = on.tensor(x) {
-        let of = |value: &i64| match kind {
-            UnaryKind::Neg => value.wrapping_neg(),
-            _ => value.wrapping_abs(),
+        let narrow = on.ty(x).is_some_and(|ty| ty.dtype == crate::DType::I32);
+        let of = |value: &i64| {
+            let value = match kind {
+                UnaryKind::Neg => value.wrapping_neg(),
+                _ => value.wrapping_abs(),
+            };
+            // The least i32 is its own negative.
+            if narrow {
+                i64::from(value as i32)
+            } else {
+                value
+            }
         };
         return FieldTensor::Integer(values.iter().map(of).collect());
     }
@@ -301,7 +310,8 @@ fn cast(on: &Operands, x: ValueId, node: &Node) -> Result<FieldTensor, FieldErro
         FieldTensor::Integer(values) => {
             let of = |value: &i64| match to {
                 DType::I32 => i64::from(*value as i32),
-                DType::Bool => i64::from(*value != 0),
+                // A truncation, as of any integer: the lowest bit.
+                DType::Bool => *value & 1,
                 _ => *value,
             };
             FieldTensor::Integer(values.iter().map(of).collect())
@@ -359,14 +369,32 @@ fn reduce(
     let elements = ty.elements();
     match on.tensor(x) {
         FieldTensor::Integer(values) => {
+            let narrow = ty.dtype == crate::DType::I32;
+            let wrap = |value: i64| {
+                if narrow {
+                    i64::from(value as i32)
+                } else {
+                    value
+                }
+            };
             let join = |a: i64, b: i64| match kind {
-                ReduceKind::Add => i64::from(a.wrapping_add(b) as i32),
-                ReduceKind::Mul => i64::from(a.wrapping_mul(b) as i32),
+                ReduceKind::Add => wrap(a.wrapping_add(b)),
+                ReduceKind::Mul => wrap(a.wrapping_mul(b)),
                 ReduceKind::Max => a.max(b),
                 ReduceKind::Min => a.min(b),
             };
             let start = init.map(|init| on.integers(init));
-            let neutral = i64::from(kind == ReduceKind::Mul);
+            let (least, most) = if narrow {
+                (i32::MIN.into(), i32::MAX.into())
+            } else {
+                (i64::MIN, i64::MAX)
+            };
+            let neutral = match kind {
+                ReduceKind::Add => 0,
+                ReduceKind::Mul => 1,
+                ReduceKind::Max => least,
+                ReduceKind::Min => most,
+            };
             FieldTensor::Integer(fold(values, start, (&place, elements, neutral), &join))
         }
         FieldTensor::Float(values) => {
@@ -377,7 +405,12 @@ fn reduce(
                 ReduceKind::Min => on.field.min(a, b),
             };
             let start = init.map(|init| on.floats(init));
-            let neutral = Number::integer(i64::from(kind == ReduceKind::Mul));
+            let neutral = match kind {
+                ReduceKind::Add => Number::ZERO,
+                ReduceKind::Mul => Number::integer(1),
+                ReduceKind::Max => on.field.literal(f64::NEG_INFINITY),
+                ReduceKind::Min => on.field.literal(f64::INFINITY),
+            };
             FieldTensor::Float(fold(values, start, (&place, elements, neutral), &join))
         }
     }

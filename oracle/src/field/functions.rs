@@ -179,25 +179,28 @@ impl Field {
             return frequency;
         }
         let is = |value: Number| b.p == value.p && b.degree() == 0;
+        // The exponent decides here, so what is doubtful about it is doubtful about the power.
+        let doubts = b.marks.without(Marks::NO_EXPONENT);
         for exponent in -8i64..=8 {
             if is(Number::integer(exponent)) {
                 let mut product = Number::integer(1);
                 for _ in 0..exponent.unsigned_abs() {
                     product = product * a;
                 }
-                return if exponent < 0 {
+                let power = if exponent < 0 {
                     product.reciprocal()
                 } else {
                     product
                 };
+                return power.marked(doubts);
             }
         }
         let half = Number::fraction(1, 2, 0.5);
         if is(half) {
-            return root(a);
+            return root(a).marked(doubts);
         }
         if is(-half) {
-            return root(a).reciprocal();
+            return root(a).reciprocal().marked(doubts);
         }
         let both = Number {
             p: FIELD_P.number(hash(self.key ^ 0x706f_7765_7200, a.p, b.p)),

@@ -140,6 +140,10 @@ mod tests {
             }
             assert_eq!(field.residue(field.one()), 1);
             assert_eq!(field.residue(field.integer(-1)), field.modulus - 1);
+            for wide in [1i128 << 100, -(1 << 100), i128::MAX, i128::MIN, 0] {
+                let wanted = wide.rem_euclid(field.modulus.into());
+                assert_eq!(i128::from(field.residue(field.integer(wide))), wanted);
+            }
         }
     }
 

@@ -49,7 +49,8 @@ pub(super) fn plain_reading(value: f64) -> (Number, bool) {
     let (mantissa, exponent) = decompose(value);
     let beyond = value != 0.0 && !(2f64.powi(-60)..=2f64.powi(60)).contains(&value);
     if value.fract() == 0.0 || beyond {
-        let plain = value.abs() < 16_777_216.0 || value >= 1e30 || mantissa <= 4096;
+        let counts = value.fract() == 0.0 && value < 16_777_216.0;
+        let plain = counts || value >= 1e30 || mantissa <= 4096;
         return (
             dyadic(mantissa, exponent, value),
             plain || is_decimal(value),
@@ -233,6 +234,19 @@ mod tests {
             assert!(plain(value), "{value}");
         }
         for value in [0.035_677_408, 0.127_516_4, 1.000_1] {
+            assert!(!plain(value), "{value}");
+        }
+        // Integers that f32 counts, few digits, few bits, or as good as infinite.
+        for value in [16_777_215.0, 1.5e9, 4095.0 * 2f64.powi(70), 1.234_567e30] {
+            assert!(plain(value), "{value}");
+        }
+        for value in [16_777_220.0, 1.234_567e29, 4097.0 * 2f64.powi(40)] {
+            assert!(!plain(value), "{value}");
+        }
+        for value in [1e-20, 2f64.powi(-70), 1.0 / 16_383.0] {
+            assert!(plain(value), "{value}");
+        }
+        for value in [1.234_567e-20, 100.0 / 101.0, 1.0 / 16_400.0] {
             assert!(!plain(value), "{value}");
         }
     }

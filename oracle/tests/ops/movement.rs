@@ -60,6 +60,23 @@ fn data_movement_carries_bounds_along() {
     };
     let y = eval(&[x, f32t(&[2, 1], &[8., 9.])], concat, DType::F32, &[2, 4]);
     assert_eq!(y.value, [0., 1., 2., 8., 3., 4., 5., 9.]);
+    assert_eq!(y.bound, [0.5, 1.5, 2.5, 0., 3.5, 4.5, 5.5, 0.]);
+}
+
+#[test]
+fn slices_step_along_every_axis() {
+    let mut x = f32t(&[5, 2, 3], &(0..30).map(f64::from).collect::<Vec<_>>());
+    x.bound = (0..30).map(|i| 0.5 + f64::from(i)).collect();
+    let slice = Op::Slice {
+        x: X,
+        offsets: vec![1, 0, 1],
+        sizes: vec![2, 2, 2],
+        strides: vec![3, 1, 1],
+    };
+    let y = eval(&[x], slice, DType::F32, &[2, 2, 2]);
+    let want = [7., 8., 10., 11., 25., 26., 28., 29.];
+    assert_eq!(y.value, want);
+    assert_eq!(y.bound, want.map(|x| x + 0.5));
 }
 
 #[test]

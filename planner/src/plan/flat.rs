@@ -318,5 +318,7 @@ mod tests {
         assert_eq!(share(64, 64, 4, Some(3), 256), None);
         assert_eq!(share(i64::MAX, i64::MAX, 1, None, 256), None);
         assert_eq!(share(i64::MIN, 0, 1, None, 256), None);
+        // As far from 16 results as (1, 7), and square.
+        assert_eq!(share(5, 35, 1, None, 256), Some((5, 5)));
     }
 }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod check;
+mod edges;
 mod extract;
 mod flat;
 mod fusions;
 mod reading;
 mod round_trip;
+mod transform;
 
 use std::sync::Once;
 

@@ -61,3 +61,26 @@ fn of_op(shape: OpShape, knob: impl FnMut(&str) -> Option<i64>, device: &Device)
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_fits_where_no_relation_is_broken() {
+        let fits = |head: u64, block: Option<i64>| {
+            let shape = OpShape::Attention {
+                heads: 1,
+                queries: 8,
+                keys: 8,
+                head,
+                value_head: 16,
+                element: Dtype::F32,
+            };
+            let knob = |name: &str| block.filter(|_| name == "block-kv");
+            super::fits(shape, knob, &Device::default())
+        };
+        assert!(fits(16, None) && fits(16, Some(8)));
+        assert!(!fits(16, Some(0)) && !fits(1 << 20, None));
+    }
+}

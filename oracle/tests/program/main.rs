@@ -1,6 +1,11 @@
 //! program.json, validation of untrusted programs, equivalence, Freivalds.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod equivalence;
+mod parts;
+mod products;
+mod rules;
 
 use common::emulate::{self as em, Order, f32s};
 use common::*;

@@ -1,7 +1,10 @@
 //! What lies beside the bound: typical sizes, and plain kernels where half precision leaves no
 //! bound. Each in both directions.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod kernels;
+mod statistics;
 
 use common::*;
 use kforge_oracle::*;

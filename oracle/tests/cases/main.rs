@@ -1,6 +1,10 @@
 //! The generator of inputs: deterministic, and each family is what it says.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod pinned;
+mod programs;
+mod shapes;
 
 use common::*;
 use kforge_oracle::*;
