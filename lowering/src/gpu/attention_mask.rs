@@ -141,9 +141,12 @@ impl AttentionKernel {
         for start in (0..chunk).step_by(width as usize) {
             if dims[3] != 1 {
                 let column = (key + start) / width;
-                at[3] = match self.keys % chunk {
-                    0 => column,
-                    _ => column.min(dims[3] / width - 1),
+                // Rows that go on together may pass their own ends; what is read there is not
+                // taken, but must be inside.
+                let together = self.causal && self.split() > 1;
+                at[3] = match self.keys % chunk == 0 && !together {
+                    true => column,
+                    false => column.min(dims[3] / width - 1),
                 };
             }
             let value = emit.load(body.arguments[3], &at)?;
