@@ -128,7 +128,6 @@ impl AttentionKernel {
 
     /// Takes the keys of a chunk into m and l of a row, rescales its O, and gives their
     /// weights.
-    #[allow(clippy::type_complexity)]
     fn weigh<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,

@@ -22,6 +22,7 @@ mod row;
 mod row_op;
 mod spec;
 mod tensors;
+mod tree;
 mod unit;
 
 pub use convert::convert;

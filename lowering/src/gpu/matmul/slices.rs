@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     emit::{Emit, Emitted, Ix},
-    gpu::kernel::{Body, workgroup},
+    gpu::{
+        kernel::{Body, workgroup},
+        tree,
+    },
 };
 
 /// Which part of a tile an invocation computes.
@@ -47,7 +50,7 @@ impl MatmulKernel {
         b: &Operand,
     ) -> Emitted<ShareOf<'c, 'a>> {
         let s = &self.schedule;
-        let (slice, number) = match b.k_inner {
+        let (slice, number) = match b.k_inner || s.slice_k == 1 {
             true => (&body.invocation % s.slice_k, &body.invocation / s.slice_k),
             false => (&body.invocation / s.shares(), &body.invocation % s.shares()),
         };
@@ -131,22 +134,8 @@ impl MatmulKernel {
         for (index, sum) in sums.iter().enumerate() {
             emit.store(*sum, memory, &place(share.slice.clone(), index))?;
         }
-        emit.barrier()?;
-        let mut half = slices / 2;
-        while half > 0 {
-            let takes_part = emit.less(&share.slice, &Ix::Const(half))?;
-            emit.when(takes_part, |emit| {
-                for index in 0..sums.len() {
-                    let mine = emit.load(memory, &place(share.slice.clone(), index))?;
-                    let other = emit.load(memory, &place(&share.slice + half, index))?;
-                    let both = emit.same("arith.addf", &[mine, other])?;
-                    emit.store(both, memory, &place(share.slice.clone(), index))?;
-                }
-                Ok(())
-            })?;
-            emit.barrier()?;
-            half /= 2;
-        }
+        let all = (&share.slice, slices);
+        tree::combine(emit, "arith.addf", memory, all, sums.len(), place)?;
         let number = &body.invocation;
         let first = emit.less(number, &Ix::Const(self.schedule.shares()))?;
         emit.when(first, |emit| {

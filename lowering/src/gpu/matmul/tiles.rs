@@ -238,7 +238,7 @@ impl MatmulKernel {
         sums: &[Value<'c, 'a>],
     ) -> Emitted<Vec<Value<'c, 'a>>> {
         let s = &self.schedule;
-        let step = if s.unroll == 0 { s.tile_k } else { s.unroll };
+        let step = s.steps();
         emit.for_loop(
             &Ix::Const(0),
             &Ix::Const(s.tile_k / step),

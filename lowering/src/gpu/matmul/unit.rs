@@ -90,7 +90,7 @@ impl MatmulKernel {
     ) -> Emitted<Vec<Value<'c, 'a>>> {
         let s = &self.schedule;
         let edge = s.matrix_unit;
-        let step = if s.unroll == 0 { s.tile_k } else { s.unroll };
+        let step = s.steps();
         let turns = Ix::Const(s.tile_k / step);
         emit.for_loop(&Ix::Const(0), &turns, 1, sums, |emit, turn, sums| {
             let mut sums = sums.to_vec();

@@ -4,7 +4,10 @@
 use melior::ir::Value;
 
 use super::Row;
-use crate::emit::{Emit, Emitted, Ix};
+use crate::{
+    emit::{Emit, Emitted, Ix},
+    gpu::tree,
+};
 
 /// The identity of a maximum: finite, because naga has no infinite literals.
 const LOWEST: f64 = f32::MIN as f64;
@@ -88,19 +91,8 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
         };
         let own = &self.body.invocation;
         emit.store(value, memory, std::slice::from_ref(own))?;
-        emit.barrier()?;
-        let mut half = self.kernel.schedule.workgroup_size / 2;
-        while half > 0 {
-            let takes_part = emit.less(own, &Ix::Const(half))?;
-            emit.when(takes_part, |emit| {
-                let mine = emit.load(memory, std::slice::from_ref(own))?;
-                let other = emit.load(memory, &[own + half])?;
-                let both = emit.same(combine.op(), &[mine, other])?;
-                emit.store(both, memory, std::slice::from_ref(own))
-            })?;
-            emit.barrier()?;
-            half /= 2;
-        }
+        let all = (own, self.kernel.schedule.workgroup_size);
+        tree::combine(emit, combine.op(), memory, all, 1, |number, _| [number])?;
         let result = emit.load(memory, &[Ix::Const(0)])?;
         // The next reduction must not overwrite what others still have to read.
         emit.barrier()?;
