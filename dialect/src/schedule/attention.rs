@@ -1,6 +1,6 @@
 //! The knobs of an attention kernel.
 
-use super::{Unfit, divides, schedule, verdict, within};
+use super::{Unfit, divides, power_of_two, schedule, subgroup_size, verdict, within};
 use crate::{Element, device::Device};
 
 schedule! {
@@ -131,11 +131,9 @@ impl AttentionSchedule {
         let block_q = (queries.min(most).next_power_of_two() as i64)
             .min(device.max_invocations())
             .max(1);
-        let shared = block_q > 1
-            && !device.is_software()
-            && device.has("subgroup")
-            && device.subgroup_size > 0
-            && device.subgroup_size.is_multiple_of(2);
+        let mut unfit = Vec::new();
+        split(&mut unfit, Some(2), Some(block_q), device);
+        let shared = !device.is_software() && unfit.is_empty();
         let mut schedule = Self {
             block_q,
             block_kv: match (device.is_software(), shared) {
@@ -156,28 +154,22 @@ impl AttentionSchedule {
 
 /// Whether heads can be shared among so many invocations.
 fn split(unfit: &mut Vec<Unfit>, split: Option<i64>, block_q: Option<i64>, device: &Device) {
+    let split = power_of_two(unfit, "split-head", split);
     let Some(split @ 2..) = split else {
         return;
     };
-    if split & (split - 1) != 0 {
-        let message = format!("split-head is {split}, expected a power of two");
-        unfit.push(Unfit(message));
-        return;
-    }
     divides(unfit, ("split-head", Some(split)), ("block-q", block_q));
     let name = &device.name;
     if !device.has("subgroup") {
         unfit.push(Unfit(format!(
             "split-head {split} needs feature 'subgroup', which the device '{name}' lacks"
         )));
-    } else if device.subgroup_size == 0 {
+        return;
+    }
+    let size = subgroup_size(unfit, ("split-head", split), device);
+    if let Some(size) = size.filter(|it| it % split != 0) {
         unfit.push(Unfit(format!(
-            "split-head is {split}, but the device '{name}' has no fixed subgroup size"
-        )));
-    } else if !device.subgroup_size.is_multiple_of(split as u64) {
-        unfit.push(Unfit(format!(
-            "split-head {split} does not divide the subgroup size {} of the device '{name}'",
-            device.subgroup_size
+            "split-head {split} does not divide the subgroup size {size} of the device '{name}'"
         )));
     }
 }

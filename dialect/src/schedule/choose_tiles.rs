@@ -20,19 +20,19 @@
 //!
 //! Of the two sets of constants the one for GPUs is fitted so that an H200 keeps the
 //! tiles of the seven shapes in docs/performance.md (2026-11-21), and the splits that were
-//! faster there (2026-11-28); it does not give the order of every row there. The one for software devices is fitted to the processor
-//! time of schedules of 512x512x512 on lavapipe (2026-11-21). Its driver's compiler costs
-//! more than its runs while a plan is verified, so there is no candidate of more than 8x8
-//! per invocation and four steps unrolled: 16x16 is up to a fifth faster at 512x512x512,
-//! and makes the verification of a transformer block take five times as long (2026-11-28).
+//! faster there (2026-11-28); it does not give the order of every row there. The one for
+//! software devices is fitted to the processor time of schedules of 512x512x512 on lavapipe
+//! (2026-11-21). Its driver's compiler costs more than its runs while a plan is verified, so
+//! there is no candidate of more than 8x8 per invocation and four steps unrolled: 16x16 is
+//! up to a fifth faster at 512x512x512, and makes the verification of a transformer block
+//! take five times as long (2026-11-28).
 //!
 //! split-k is tried only where the best tiles without it are fewer than four for each unit of
 //! a GPU, or than one for two units of a software device, and taken where it saves a tenth of
 //! the cost.
 //!
 //! Limits: registers, caches, clocks and transposed operands are not modelled. On a GPU
-//! no choice of 4x64 tiles was measured, nor any on a GPU other
-//! than the H200.
+//! no choice of 4x64 tiles was measured, nor any on a GPU other than the H200.
 
 use super::{MatmulProblem, MatmulSchedule, choose_matrices, choose_slices};
 use crate::device::{Device, Target};
@@ -92,10 +92,12 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
     let fits = |schedule: &MatmulSchedule| schedule.check(problem, device).is_ok();
     let found = match device.target {
         Target::Cpu => cpu_candidates(problem, device).into_iter().find(fits),
-        Target::Gpu if let Some(on_unit) = choose_matrices::choose(problem, device) => {
-            Some(on_unit)
+        Target::Gpu
+            if let Some(chosen) = choose_matrices::choose(problem, device)
+                .or_else(|| choose_slices::choose(problem, device)) =>
+        {
+            Some(chosen)
         }
-        Target::Gpu if let Some(sliced) = choose_slices::choose(problem, device) => Some(sliced),
         Target::Gpu => {
             let rates = if device.is_software() {
                 &SOFTWARE

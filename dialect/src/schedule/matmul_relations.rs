@@ -3,7 +3,7 @@
 //! Each is judged where its own knobs are known and in range, so that one wrong knob
 //! hides nothing about the others.
 
-use super::{MatmulSchedule, Unfit, divides, vector_width, within};
+use super::{MatmulSchedule, Unfit, divides, power_of_two, subgroup_size, vector_width, within};
 use crate::{
     Element,
     device::{Device, Target},
@@ -73,7 +73,7 @@ pub(super) fn judge(
     knobs.unroll = known("unroll");
     knobs.subgroups = known("subgroups");
     knobs.vector_width = vector_width(&mut unfit, knob("vector-width"), device);
-    knobs.slice_k = power_of_two(&mut unfit, knobs.slice_k);
+    knobs.slice_k = power_of_two(&mut unfit, "slice-k", knobs.slice_k);
     knobs.matrix_unit = matrix_unit(&mut unfit, knob("matrix-unit"));
     exclusions(&knobs, device, &mut unfit);
     let whole = divisions(&knobs, &mut unfit);
@@ -116,15 +116,6 @@ fn divisions(knobs: &Known, unfit: &mut Vec<Unfit>) -> bool {
     }
     divides(unfit, edge, unroll);
     rows && columns
-}
-
-fn power_of_two(unfit: &mut Vec<Unfit>, slices: Option<i64>) -> Option<i64> {
-    let fits = |it: &i64| it & (it - 1) == 0;
-    if let Some(slices) = slices.filter(|it| !fits(it)) {
-        let message = format!("slice-k is {slices}, expected a power of two");
-        unfit.push(Unfit(message));
-    }
-    slices.filter(fits)
 }
 
 /// What goes with one way through the contraction and not with the other.
@@ -192,12 +183,7 @@ fn matrix_shape(knobs: &Known, element: Option<Element>, device: &Device, unfit:
             device.name
         )));
     }
-    if device.subgroup_size == 0 {
-        unfit.push(Unfit(format!(
-            "matrix-unit is {edge}, but the device '{}' has no fixed subgroup size",
-            device.name
-        )));
-    }
+    subgroup_size(unfit, ("matrix-unit", edge), device);
 }
 
 /// How many invocations the tiles give, if shares divide them. Shares that do not would
@@ -243,14 +229,9 @@ fn subgroups(knobs: &Known, invocations: Option<i64>, device: &Device, unfit: &m
     let Some(subgroups) = knobs.subgroups.filter(|it| *it != 0) else {
         return;
     };
-    let size = device.subgroup_size as i64;
-    if size == 0 {
-        unfit.push(Unfit(format!(
-            "subgroups is {subgroups}, but the device '{}' has no fixed subgroup size",
-            device.name
-        )));
+    let Some(size) = subgroup_size(unfit, ("subgroups", subgroups), device) else {
         return;
-    }
+    };
     let Some(invocations) = invocations else {
         return;
     };

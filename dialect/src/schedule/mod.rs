@@ -183,6 +183,33 @@ pub(crate) fn vector_width(
     None
 }
 
+/// The value if it is a power of two.
+pub(crate) fn power_of_two(unfit: &mut Vec<Unfit>, name: &str, value: Option<i64>) -> Option<i64> {
+    let fits = |it: &i64| it & (it - 1) == 0;
+    if let Some(value) = value.filter(|it| !fits(it)) {
+        let message = format!("{name} is {value}, expected a power of two");
+        unfit.push(Unfit(message));
+    }
+    value.filter(fits)
+}
+
+/// Invocations of a subgroup, for a knob that needs them; where any number may be one, that
+/// is said.
+pub(crate) fn subgroup_size(
+    unfit: &mut Vec<Unfit>,
+    (name, value): (&str, i64),
+    device: &Device,
+) -> Option<i64> {
+    let size = device.subgroup_size as i64;
+    if size == 0 {
+        unfit.push(Unfit(format!(
+            "{name} is {value}, but the device '{}' has no fixed subgroup size",
+            device.name
+        )));
+    }
+    Some(size).filter(|it| *it != 0)
+}
+
 /// No violation, or all of them.
 pub(crate) fn verdict(unfit: Vec<Unfit>) -> Result<(), Vec<Unfit>> {
     match unfit.is_empty() {
