@@ -7,6 +7,7 @@ use kforge_runtime::execute::Spread;
 use serde::Serialize;
 
 use super::{Against, LeftOut, Measured, Ours, Peer, PeerTime, Results};
+use crate::optimize::geometric_mean;
 
 /// Everything that is shown of a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -220,7 +221,7 @@ fn theirs(measured: &Measured, against: Option<&Against>) -> Cell {
 
 /// Every group, in the order of its first work.
 fn groups(rows: &[Row]) -> Vec<GroupRow> {
-    let mut groups: Vec<(GroupRow, f64)> = Vec::new();
+    let mut groups: Vec<(GroupRow, Vec<f64>)> = Vec::new();
     for row in rows {
         let (Some(name), Some(peer), Some(goal)) = (&row.group, row.peer, row.goal) else {
             continue;
@@ -238,19 +239,17 @@ fn groups(rows: &[Row]) -> Vec<GroupRow> {
                 goal,
                 standing: Standing::Open,
             };
-            groups.push((group, 0.0));
+            groups.push((group, Vec::new()));
             groups.len() - 1
         });
-        let (group, logarithms) = &mut groups[place];
+        let (group, ratios) = &mut groups[place];
         group.works += 1;
         group.goal = group.goal.max(goal);
-        if let Some(ratio) = row.ratio {
-            group.counted += 1;
-            *logarithms += ratio.ln();
-        }
+        ratios.extend(row.ratio);
     }
-    let finished = groups.into_iter().map(|(mut group, logarithms)| {
-        group.mean = (group.counted > 0).then(|| (logarithms / group.counted as f64).exp());
+    let finished = groups.into_iter().map(|(mut group, ratios)| {
+        group.counted = ratios.len();
+        group.mean = (!ratios.is_empty()).then(|| geometric_mean(&ratios));
         let all = group.mean.filter(|_| group.counted == group.works);
         group.standing = Standing::of(Some(group.goal), all, false);
         group

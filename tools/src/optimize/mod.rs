@@ -43,6 +43,7 @@ pub use error::OptimizeError;
 pub use memory::known;
 pub(crate) use memory::shaders;
 pub use peer::{Peer, PeerError};
+pub(crate) use score::geometric_mean;
 pub use score::score;
 use size::Size;
 
@@ -309,6 +310,6 @@ impl Optimizer {
         };
         let problems = self.problems();
         let times: Vec<f64> = problems.map(|it| it.roofline_ms(&roofline)).collect();
-        Ok(Some(trial::mean(&times)))
+        Ok(Some(geometric_mean(&times)))
     }
 }

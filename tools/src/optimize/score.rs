@@ -21,6 +21,12 @@ pub fn score(speedups: &[f64]) -> Option<f64> {
     Some((counted.sum::<f64>() / speedups.len() as f64).exp())
 }
 
+/// The geometric mean; of nothing it is no number.
+pub(crate) fn geometric_mean(values: &[f64]) -> f64 {
+    let logarithms: f64 = values.iter().map(|it| it.ln()).sum();
+    (logarithms / values.len() as f64).exp()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use kforge_planner::{
     report::{SizeTime, Spread},
 };
 
-use super::{Cases, Optimizer, Size, candidate, memory::shaders, score};
+use super::{Cases, Optimizer, Size, candidate, geometric_mean, memory::shaders, score};
 use crate::measure::{self, Ask, Candidate, MeasuredResult, Refusal, Worker};
 
 /// How much slower than the fastest so far a candidate may be. Beyond it, it is refused as
@@ -196,19 +196,13 @@ pub(super) fn together(attempts: &[&Attempt]) -> Outcome {
     }
     match score(&speedups) {
         Some(speedup) => Outcome::Verified {
-            ms: mean(&times),
+            ms: geometric_mean(&times),
             speedup,
             levels: common.unwrap_or_default(),
             worst_ratio: worst,
         },
         None => refused(Refusal::new("no-time", "there is no time to compare")),
     }
-}
-
-/// The geometric mean.
-pub(super) fn mean(times: &[f64]) -> f64 {
-    let logarithms: f64 = times.iter().map(|it| it.ln()).sum();
-    (logarithms / times.len() as f64).exp()
 }
 
 impl Optimizer {
