@@ -57,6 +57,37 @@ pub fn matmul_program(dtype: DType, (m, n, k): (usize, usize, usize)) -> Program
     program(&inputs, matmul_op(), ty(dtype, &[m, n]))
 }
 
+/// Two layers of every form: gated or not, with weights stored either way.
+pub fn mlp_programs(activation: ActivationKind) -> Vec<Program> {
+    let of = |(gated, transpose_weights): (bool, bool)| {
+        let weight = |i: usize, o: usize| if transpose_weights { [o, i] } else { [i, o] };
+        let inputs = [
+            ("x", ty(DType::F32, &[2, 3, 5])),
+            ("up", ty(DType::F32, &weight(5, 7))),
+            ("down", ty(DType::F32, &weight(7, 4))),
+            ("gate", ty(DType::F32, &weight(5, 7))),
+            ("up_bias", ty(DType::F32, &[7])),
+            ("down_bias", ty(DType::F32, &[4])),
+            ("gate_bias", ty(DType::F32, &[7])),
+        ];
+        let op = Op::Mlp {
+            x: ValueId(0),
+            up: ValueId(1),
+            down: ValueId(2),
+            gate: gated.then_some(ValueId(3)),
+            up_bias: Some(ValueId(4)),
+            down_bias: Some(ValueId(5)),
+            gate_bias: gated.then_some(ValueId(6)),
+            activation,
+            transpose_weights,
+        };
+        program(&inputs, op, ty(DType::F32, &[2, 3, 4]))
+    };
+    [(false, false), (false, true), (true, false), (true, true)]
+        .map(of)
+        .to_vec()
+}
+
 /// a·b + bias, activation, residual.
 pub fn fused_program(
     dtype: DType,

@@ -53,31 +53,8 @@ fn every_operand_is_found() {
             }
         }
     }
-    for gated in [false, true] {
-        for transpose_weights in [false, true] {
-            let weight = |i: usize, o: usize| if transpose_weights { [o, i] } else { [i, o] };
-            let inputs = [
-                ("x", ty(DType::F32, &[2, 3, 5])),
-                ("up", ty(DType::F32, &weight(5, 7))),
-                ("down", ty(DType::F32, &weight(7, 4))),
-                ("gate", ty(DType::F32, &weight(5, 7))),
-                ("up_bias", ty(DType::F32, &[7])),
-                ("down_bias", ty(DType::F32, &[4])),
-                ("gate_bias", ty(DType::F32, &[7])),
-            ];
-            let op = Op::Mlp {
-                x: ValueId(0),
-                up: ValueId(1),
-                down: ValueId(2),
-                gate: gated.then_some(ValueId(3)),
-                up_bias: Some(ValueId(4)),
-                down_bias: Some(ValueId(5)),
-                gate_bias: gated.then_some(ValueId(6)),
-                activation: ActivationKind::Gelu,
-                transpose_weights,
-            };
-            check(&program(&inputs, op, ty(DType::F32, &[2, 3, 4])));
-        }
+    for program in mlp_programs(ActivationKind::Gelu) {
+        check(&program);
     }
     let batches = [
         ("a", ty(DType::F32, &[2, 1, 3, 5])),
