@@ -106,6 +106,7 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Matmul<'c, 'a>) -> Emitted<Matm
         activation: signature.activation,
         schedule: MatmulSchedule::default(),
         subgroup_size: host.device.subgroup_size as i64,
+        most_invocations: host.device.max_invocations(),
     };
     kernel.flatten_batch();
     kernel.schedule = MatmulSchedule::of(operation).unwrap_or_else(|| {

@@ -151,6 +151,7 @@ pub fn convert<'c, 'a>(host: &mut Host<'c, 'a>, op: Mlp<'c, 'a>) -> Emitted<()> 
             activation: layer.activation,
             schedule: schedule(host, operation, &problem)?,
             subgroup_size: host.device.subgroup_size as i64,
+            most_invocations: host.device.max_invocations(),
             problem,
         };
         let spec = (index + 1 == count).then_some(spec.as_str());

@@ -117,7 +117,7 @@ impl MatmulKernel {
         let width = self.result_width();
         let (batch, m, cols) = (p.batch as i64, p.m as i64, p.n as i64 / width);
         let total = batch * m * cols;
-        let invocations = total.clamp(1, 64);
+        let invocations = total.clamp(1, self.most_invocations.clamp(1, 64));
         let mut arguments = vec![self.result_type(kernels, s.split_k * batch, Element::F32)];
         arguments.extend(self.epilogue_types(kernels));
         arguments.push(self.result_type(kernels, batch, p.element));

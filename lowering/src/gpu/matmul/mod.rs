@@ -60,6 +60,8 @@ pub struct MatmulKernel {
     pub schedule: MatmulSchedule,
     /// Invocations of a subgroup, where the knobs ask for the matrix unit.
     pub subgroup_size: i64,
+    /// Invocations that the device has in a workgroup.
+    pub most_invocations: i64,
 }
 
 impl MatmulKernel {
