@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use kforge_oracle::{Array, DType, EvalOptions, Level, Values, evaluate, generate, standard_cases};
+use kforge_oracle::{Array, DType, EvalOptions, Level, Values, cases_of, evaluate, generate};
 use kforge_runtime::{
     Device, ExecOptions, Executable, HostTensor, Package, Poison, RunOptions,
     manifest::{Code, Step, Symbols},
@@ -161,7 +161,7 @@ fn draws(function: &Runnable) -> Result<Vec<Vec<Array>>, String> {
         all.push(wide(&normal, seed));
         all.push(normal);
     }
-    for (values, salt) in standard_cases(Level::Full) {
+    for (values, salt) in cases_of(program, Level::Full) {
         all.push(made(values, 2000 + salt)?);
     }
     Ok(all)

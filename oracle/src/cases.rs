@@ -124,6 +124,18 @@ pub fn standard_cases(level: Level) -> Vec<(Values, u64)> {
     }
 }
 
+/// The cases of a level for `program`: where all of them are asked for and it has a softmax of
+/// fewer rows than a row has elements, the largest element of a row walks on, so that it is at
+/// every place once, or at one of every few in eight cases.
+pub fn cases_of(program: &Program, level: Level) -> Vec<(Values, u64)> {
+    let mut cases = standard_cases(level);
+    if level == Level::Full {
+        let more = 1..role::peak_cases(program);
+        cases.extend(more.map(|salt| (Values::Beyond1e4, salt)));
+    }
+    cases
+}
+
 /// Inputs of one family for `program`, bounds 0. Add a case's salt to the seed.
 pub fn generate(program: &Program, values: Values, seed: u64) -> Result<Vec<Array>, CaseError> {
     program.validate()?;
@@ -185,6 +197,9 @@ fn storable(dtype: DType, x: f64) -> f64 {
         rounded
     }
 }
+
+/// Most cases in which the largest element of a row walks.
+const PEAK_CASES: u64 = 8;
 
 /// Keys of attention in `Beyond1e4`.
 const KEY: f64 = 100.0;
@@ -310,15 +325,20 @@ impl Family<'_> {
         hot == at
     }
 
-    /// Whether an element is its row's largest: as `is_hot`, but where rows are few, every
-    /// other one has it near the end, which tails of tiles are made of.
+    /// Whether an element is its row's largest: as `is_hot`, but where rows are few they have
+    /// it in turns from the beginning and from the end, which tails of tiles are made of, and
+    /// the next seed goes on from there.
     fn is_peak(&self, i: usize, axis: usize) -> bool {
         let n = self.ty.shape.get(axis).copied().unwrap_or(1).max(1);
         let (row, at) = self.row(i, axis);
-        if self.ty.elements() / n < n && row % 2 == 1 {
-            return at == n - 1 - row % n;
+        let rows = self.ty.elements() / n;
+        if rows >= n {
+            return self.is_hot(i, axis);
         }
-        self.is_hot(i, axis)
+        let step = (n / (rows * PEAK_CASES as usize)).max(1);
+        let turn = self.seed as usize % PEAK_CASES as usize * rows + row;
+        let place = turn / 2 * step % n;
+        at == if turn % 2 == 1 { n - 1 - place } else { place }
     }
 
     fn one_hot(&self, i: usize, axis: usize) -> f64 {

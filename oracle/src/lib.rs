@@ -29,8 +29,8 @@ mod work;
 
 pub use array::Array;
 pub use cases::{
-    AttentionShape, CaseError, Level, RopeShape, Values, attention_shapes, chain_shapes, generate,
-    matmul_shapes, mlp_shapes, rope_shapes, row_shapes, standard_cases,
+    AttentionShape, CaseError, Level, RopeShape, Values, attention_shapes, cases_of, chain_shapes,
+    generate, matmul_shapes, mlp_shapes, rope_shapes, row_shapes, standard_cases,
 };
 pub use compare::{CompareError, CompareOptions, Comparison, Outcome, Worst, compare};
 pub use dtype::DType;

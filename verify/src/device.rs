@@ -55,7 +55,7 @@ fn check_cases(
     verdict: &mut Verdict,
     last: &mut Option<Values>,
 ) -> Result<(), Refusal> {
-    let cases = options.value_cases();
+    let cases = options.value_cases(&subject.program);
     // Another shape takes the first kinds of values, and further ones where those
     // decide nothing, as may be where it has one element.
     let enough = match scope {

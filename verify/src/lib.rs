@@ -209,13 +209,13 @@ fn check_programs(subject: &Subject, options: &Options, verdict: &mut Verdict) {
         }
     };
     if large::same(&subject.function.program, composed) {
-        for (values, _) in options.value_cases() {
+        for (values, _) in options.value_cases(&subject.function.program) {
             verdict.pass_program(name, values);
         }
         return;
     }
     let mut decided = false;
-    for (values, salt) in options.value_cases() {
+    for (values, salt) in options.value_cases(&subject.function.program) {
         let inputs = match generate(&subject.function.program, values, options.seed_of(salt)) {
             Ok(inputs) => inputs,
             Err(error) => {

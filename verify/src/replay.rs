@@ -4,6 +4,7 @@
 //! package of the same function that case alone is run again: a mistake that comes back
 //! is found in one run instead of all.
 
+use kforge_oracle::Program;
 use kforge_runtime::{Device, ExecOptions};
 use serde::{Deserialize, Serialize};
 
@@ -60,8 +61,8 @@ fn find<'s>(
 
 impl Options {
     /// The kinds of values to try, with what each adds to the seed.
-    pub(crate) fn value_cases(&self) -> Vec<(kforge_oracle::Values, u64)> {
-        let mut cases = kforge_oracle::standard_cases(self.cases);
+    pub(crate) fn value_cases(&self, program: &Program) -> Vec<(kforge_oracle::Values, u64)> {
+        let mut cases = kforge_oracle::cases_of(program, self.cases);
         if self.faults.has(crate::Fault::OneKindOfValues) {
             cases.truncate(1);
         }

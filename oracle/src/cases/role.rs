@@ -172,6 +172,22 @@ pub(crate) fn computes_scores(program: &Program) -> bool {
     nodes.any(|node| matches!(&node.op, Op::Softmax { x, .. } if computed(x)))
 }
 
+/// Cases until the largest element of a row has walked through the rows of every softmax of an
+/// input, at most [`super::PEAK_CASES`]; 1 where rows are enough, or none is asked for.
+pub(crate) fn peak_cases(program: &Program) -> u64 {
+    let inputs = program.inputs.len();
+    let softmaxes = program.nodes.iter().filter_map(|node| match &node.op {
+        Op::Softmax { x, axis } if (x.0 as usize) < inputs => Some((*x, *axis)),
+        _ => None,
+    });
+    let cases = softmaxes.filter_map(|(x, axis)| {
+        let ty = program.type_of(x)?;
+        let n = ty.shape[axis_index(axis, ty).ok()?].max(1);
+        Some(n.div_ceil((ty.elements() / n).max(1)) as u64)
+    });
+    cases.max().unwrap_or(1).clamp(1, super::PEAK_CASES)
+}
+
 /// The magnitude A that all inputs may have without overflow anywhere in the program.
 ///
 /// Each value is bounded by c·A^g: a product of two such adds the exponents g, a sum of K

@@ -100,6 +100,37 @@ fn scores_are_beyond_a_clamp_and_within_what_rounding_leaves() {
 }
 
 #[test]
+fn the_largest_of_a_row_is_at_every_place_once() {
+    let softmax = |shape: &[usize]| {
+        let x = ty(DType::F32, shape);
+        let op = Op::Softmax {
+            x: ValueId(0),
+            axis: -1,
+        };
+        program(&[("x", x.clone())], op, x)
+    };
+    for (shape, more) in [([5, 37], 7), ([1, 6], 5), ([4, 8], 1), ([8, 8], 0)] {
+        let p = softmax(&shape);
+        let cases = cases_of(&p, Level::Full);
+        assert_eq!(cases.len(), standard_cases(Level::Full).len() + more);
+        let mut places = std::collections::BTreeSet::new();
+        for (values, salt) in cases {
+            if values != Values::Beyond1e4 {
+                continue;
+            }
+            let x = generate(&p, values, salt).expect("generates").remove(0);
+            for row in x.value.chunks(shape[1]) {
+                let peak = row.iter().cloned().fold(f64::MIN, f64::max);
+                places.extend(row.iter().position(|it| *it == peak));
+            }
+        }
+        assert_eq!(places.len(), shape[1], "{shape:?}: {places:?}");
+    }
+    let few = cases_of(&softmax(&[5, 37]), Level::Quick);
+    assert_eq!(few, standard_cases(Level::Quick));
+}
+
+#[test]
 fn scores_that_are_computed_stay_below_a_mask() {
     let (x, square) = (ty(DType::F32, &[8, 8]), ty(DType::F32, &[8, 8]));
     let product = Op::Matmul {
