@@ -15,6 +15,8 @@ struct Variant {
     scale: Option<f32>,
     /// Invocations that share a head; 0: one.
     split: usize,
+    /// Invocations that take keys in turns; 0: one.
+    slices: usize,
 }
 
 /// A module with one attention.
@@ -38,8 +40,9 @@ fn module(
     let v = format!("tensor<{batch}x{kv_heads}x{keys}x{value_depth}x{element}>");
     let o = format!("tensor<{batch}x{heads}x{queries}x{value_depth}x{element}>");
     let mut attributes = vec![format!(
-        "kforge.schedule = {{\"block-q\" = {block_q}, \"block-kv\" = {block_kv}, \"split-head\" = {}}}",
-        variant.split.max(1)
+        "kforge.schedule = {{\"block-q\" = {block_q}, \"block-kv\" = {block_kv}, \"split-head\" = {}, \"slice-kv\" = {}, \"matrix-unit\" = 0, prefetch = 0}}",
+        variant.split.max(1),
+        variant.slices.max(1)
     )];
     if variant.causal {
         attributes.push("causal".into());
@@ -71,22 +74,8 @@ fn module(
     );
     match variant.split {
         0 => function,
-        _ => format!(
-            "module attributes {{kforge.device = {}}} {{\n{function}\n}}",
-            subgroups()
-        ),
+        _ => numeric::with_subgroups(&function),
     }
-}
-
-/// A device with the subgroups that are here.
-fn subgroups() -> String {
-    let context = kforge_dialect::context();
-    let device = kforge_dialect::device::Device {
-        subgroup_size: numeric::device().description().subgroup_min.into(),
-        features: ["shader-f16", "subgroup"].map(Into::into).to_vec(),
-        ..Default::default()
-    };
-    device.to_attribute(&context).to_string()
 }
 
 const ALL: [bool; 4] = [true; 4];
@@ -120,17 +109,23 @@ fn variants() -> Vec<Variant> {
 
 /// Every mandatory shape around the blocks, each in `count` of the variants.
 fn sweep(blocks: (usize, usize), count: usize, level: Level) {
-    sweep_split(blocks, 0, count, level);
+    sweep_shared(blocks, (0, 0), count, level);
 }
 
-/// The same with heads that so many invocations share, as far as a head has accesses.
-fn sweep_split(blocks: (usize, usize), split: usize, count: usize, level: Level) {
+/// The same with heads, as far as they have accesses, and keys that so many invocations share.
+fn sweep_shared(
+    blocks: (usize, usize),
+    (split, slices): (usize, usize),
+    count: usize,
+    level: Level,
+) {
     let mut modules = Vec::new();
     for (number, shape) in attention_shapes(blocks.0, blocks.1).iter().enumerate() {
         for turn in 0..count {
             let variant_number = (2 * number + turn) % variants().len();
             let variant = Variant {
                 split,
+                slices,
                 ..variants()[variant_number]
             };
             // Another size of values than of keys in every second module.
@@ -176,8 +171,8 @@ fn wide_blocks() {
 /// Heads of four accesses and more, and of fewer, which are not split so far.
 #[test]
 fn split_heads() {
-    sweep_split((8, 4), 2, 3, Level::Quick);
-    sweep_split((16, 8), 4, 2, Level::Quick);
+    sweep_shared((8, 4), (2, 0), 3, Level::Quick);
+    sweep_shared((16, 8), (4, 0), 2, Level::Quick);
     let deep = |depth| AttentionShape {
         batch: 1,
         heads: 4,
@@ -195,6 +190,14 @@ fn split_heads() {
         }
     }
     check_all(&modules, &standard_cases(Level::Quick));
+}
+
+/// One query, as in decoding, and several; heads that are shared as well.
+#[test]
+fn slices_of_keys() {
+    sweep_shared((1, 16), (0, 16), 2, Level::Quick);
+    sweep_shared((4, 8), (0, 4), 1, Level::Quick);
+    sweep_shared((8, 8), (2, 4), 1, Level::Quick);
 }
 
 #[test]

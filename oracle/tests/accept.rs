@@ -103,7 +103,7 @@ fn fused_matmul_with_every_activation() {
 
 #[test]
 fn softmax_in_every_style() {
-    for (at, shape) in row_shapes(64).into_iter().enumerate() {
+    for (at, shape) in row_shapes(64, 1).into_iter().enumerate() {
         accept(
             |dtype| softmax_program(dtype, shape),
             at as u64,
@@ -118,7 +118,7 @@ fn softmax_in_every_style() {
 
 #[test]
 fn norms_in_every_order() {
-    for (at, shape) in row_shapes(64).into_iter().enumerate() {
+    for (at, shape) in row_shapes(64, 1).into_iter().enumerate() {
         accept(
             |dtype| layer_norm_program(dtype, shape),
             at as u64,
@@ -154,7 +154,7 @@ fn attention_full_and_online() {
                 at as u64,
                 |dtype, inputs| {
                     let x: Vec<Vec<f32>> = inputs.iter().map(f32s).collect();
-                    let args = em::AttentionArgs {
+                    let args = |weights| em::AttentionArgs {
                         shape,
                         q: &x[0],
                         k: &x[1],
@@ -162,10 +162,17 @@ fn attention_full_and_online() {
                         mask: x.get(3).map(Vec::as_slice),
                         absent: if dtype == DType::F16 { -6e4 } else { -1e9 },
                         causal,
+                        weights,
+                    };
+                    // On a matrix unit weights are operands like others.
+                    let stored = [(DType::F32, 1.0), (dtype, 1.0), (dtype, 16384.0)];
+                    let run = |weights, block| {
+                        let y = em::attention(&args(weights), block, None);
+                        (format!("block {block:?} weights {weights:?}"), y)
                     };
                     [None, Some(8), Some(3)]
-                        .iter()
-                        .map(|&b| (format!("block {b:?}"), em::attention(&args, b, None)))
+                        .into_iter()
+                        .flat_map(|block| stored.map(|weights| run(weights, block)))
                         .collect()
                 },
             );

@@ -267,6 +267,7 @@ fn attention_faults() {
                     v: &x[2],
                     mask: x.get(3).map(Vec::as_slice),
                     absent: if dtype == DType::F16 { -6e4 } else { -1e9 },
+                    weights: (DType::F32, 1.0),
                     causal,
                 };
                 em::attention(&args, Some(8), fault)

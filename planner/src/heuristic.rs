@@ -80,7 +80,7 @@ pub(crate) fn schedule(op: &PlannedOp, device: &Device) -> Step {
             ..
         } => AttentionSchedule::guess(queries, head, value_head, of(element), device).knobs(),
         OpShape::Softmax(rows) | OpShape::LayerNorm(rows) | OpShape::RmsNorm(rows) => {
-            RowSchedule::guess(rows.n, device).knobs()
+            RowSchedule::guess(rows.rows, rows.n, of(rows.element), device).knobs()
         }
     };
     Step::schedule(op.shape.pass(), &op.name, &knobs)

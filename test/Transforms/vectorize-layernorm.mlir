@@ -7,8 +7,13 @@
 // RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-vectorize-layernorm{vector-width=3})' 2>&1 | FileCheck %s --check-prefix=VECTOR
 // RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-vectorize-layernorm{block-size=-1})' 2>&1 | FileCheck %s --check-prefix=NEGATIVE
 // RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-vectorize-layernorm{workgroup-size=1 block-size=1024})' 2>&1 | FileCheck %s --check-prefix=ACCESSES
+// RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-vectorize-layernorm{rows=3})' 2>&1 | FileCheck %s --check-prefix=ROWS
+// RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-vectorize-layernorm{rows=256})' 2>&1 | FileCheck %s --check-prefix=SIDE
+// RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-vectorize-layernorm{rows=64})' 2>&1 | FileCheck %s --check-prefix=SHARE
+// RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-vectorize-layernorm{shuffle=1})' 2>&1 | FileCheck %s --check-prefix=SUBGROUP
+// RUN: not kforge-opt %s --pass-pipeline='builtin.module(kforge-attach-device{features=subgroup},kforge-vectorize-layernorm{shuffle=1})' 2>&1 | FileCheck %s --check-prefix=SIZE
 
-// ONE: kforge.layer_norm {{.*}}kforge.name = "ln", kforge.schedule = {"block-size" = 1024 : i64, "vector-width" = 4 : i64, "workgroup-size" = 64 : i64}
+// ONE: kforge.layer_norm {{.*}}kforge.name = "ln", kforge.schedule = {"block-size" = 1024 : i64, rows = 1 : i64, shuffle = 0 : i64, "vector-width" = 4 : i64, "workgroup-size" = 64 : i64}
 // ONE-NOT: kforge.schedule
 // REST: kforge.matmul
 // REST-NOT: kforge.schedule
@@ -22,6 +27,11 @@
 // VECTOR: error: 'kforge.layer_norm' op vector-width is 3, expected a power of two up to 4
 // NEGATIVE: error: 'kforge.layer_norm' op block-size is -1, expected 1 to 65536
 // ACCESSES: error: 'kforge.layer_norm' op block-size 1024 is 256 accesses of 1 invocations x vector-width 4, the limit is 32
+// ROWS: error: 'kforge.layer_norm' op rows is 3, expected a power of two
+// SIDE: error: 'kforge.layer_norm' op rows 256 does not divide workgroup-size 128
+// SHARE: error: 'kforge.layer_norm' op block-size 1024 is 128 accesses of 2 invocations x vector-width 4, the limit is 32
+// SUBGROUP: error: 'kforge.layer_norm' op shuffle 1 needs feature 'subgroup', which the device 'webgpu' lacks
+// SIZE: error: 'kforge.layer_norm' op shuffle is 1, but the device 'webgpu' has no fixed subgroup size
 func.func @f(%x: tensor<?x31xf32>, %w: tensor<31x31xf32>) -> tensor<?x31xf32> {
   %0 = kforge.matmul %x, %w {kforge.name = "mm"} : (tensor<?x31xf32>, tensor<31x31xf32>) -> tensor<?x31xf32>
   %1 = kforge.layer_norm %0 {kforge.name = "ln"} : (tensor<?x31xf32>) -> tensor<?x31xf32>

@@ -73,6 +73,11 @@ const TIDY: &[&str] = &["kforge-eliminate-dead-ops", "canonicalize", "cse"];
 /// Knobs that choose nothing: they ask for what others must then give.
 const ASK: &[(&str, &str)] = &[("kforge-tile-matmul", "subgroups")];
 
+const HALF_ATTENTION: &str = "func.func @f(%q: tensor<1x2x40x16xf16>, %k: tensor<1x2x48x16xf16>, %v: tensor<1x2x48x16xf16>) -> tensor<1x2x40x16xf16> {
+  %o = kforge.attention %q, %k, %v {kforge.name = \"op\"} : (tensor<1x2x40x16xf16>, tensor<1x2x48x16xf16>, tensor<1x2x48x16xf16>) -> tensor<1x2x40x16xf16>
+  return %o : tensor<1x2x40x16xf16>
+}";
+
 type Set = &'static [(&'static str, i64)];
 
 /// Two settings of a knob, with what they need of others.
@@ -125,10 +130,31 @@ fn settings(pass: &str, knob: &str) -> Option<(&'static str, [Set; 2])> {
         ("kforge-tile-attention", "split-head") => {
             (ATTENTION, [&[("split-head", 1)], &[("split-head", 2)]])
         }
+        ("kforge-tile-attention", "slice-kv") => {
+            (ATTENTION, [&[("slice-kv", 1)], &[("slice-kv", 2)]])
+        }
+        ("kforge-tile-attention", "matrix-unit") => (
+            HALF_ATTENTION,
+            [
+                &[("matrix-unit", 0), ("block-kv", 16)],
+                &[("matrix-unit", 16), ("block-kv", 16)],
+            ],
+        ),
+        ("kforge-tile-attention", "prefetch") => (
+            HALF_ATTENTION,
+            [
+                &[("prefetch", 0), ("matrix-unit", 16), ("block-kv", 16)],
+                &[("prefetch", 1), ("matrix-unit", 16), ("block-kv", 16)],
+            ],
+        ),
         ("kforge-vectorize-layernorm", "workgroup-size") => (
             SOFTMAX,
             [&[("workgroup-size", 64)], &[("workgroup-size", 128)]],
         ),
+        ("kforge-vectorize-layernorm", "rows") => (SOFTMAX, [&[("rows", 1)], &[("rows", 2)]]),
+        ("kforge-vectorize-layernorm", "shuffle") => {
+            (SOFTMAX, [&[("shuffle", 0)], &[("shuffle", 1)]])
+        }
         ("kforge-vectorize-layernorm", "block-size") => {
             (SOFTMAX, [&[("block-size", 1024)], &[("block-size", 2048)]])
         }

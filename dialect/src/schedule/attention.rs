@@ -1,42 +1,81 @@
 //! The knobs of an attention kernel.
 
-use super::{Unfit, divides, power_of_two, schedule, subgroup_size, verdict, within};
+use super::{
+    MATRIX_PADDING, Unfit,
+    attention_relations::{Heads, split},
+    defaults::{self, Kernel},
+    schedule, verdict,
+};
 use crate::{Element, device::Device};
 
 schedule! {
     /// How a `kforge.attention` becomes one kernel with an online softmax.
     AttentionSchedule {
-        block_q: "block-q" = 32, "queries per workgroup, one invocation each";
+        block_q: "block-q" = 32, "queries per workgroup: an invocation each, or with the matrix unit a subgroup for as many as a matrix has rows";
         block_kv: "block-kv" = 8, "keys and values in workgroup memory at a time";
         split_head: "split-head" = 1, "neighbouring invocations that share the heads of as many queries, 1, 2, 4 or 8: each reads its part of a key once for all of them; needs subgroups, divides block-q";
+        slice_kv: "slice-kv" = 1, "invocations that take the keys of a query in turns, a power of two that divides block-kv";
+        matrix_unit: "matrix-unit" = 0, "edge of the square matrices that subgroups multiply, 8 or 16, which divides both blocks and both head sizes, 0: none; needs cooperative matrices of f16";
+        prefetch: "prefetch" = 0, "1: the next block of keys and values waits in registers while the matrix unit multiplies this one";
     }
 }
 
 /// Head size above which the accumulator of one query leaves the registers.
 pub const MAX_HEAD: u64 = 256;
 
+/// The edge of the matrices that default schedules use; others were never measured.
+const EDGE: i64 = 16;
+
+/// Invocations that share the keys of few queries.
+const SLICED: i64 = 64;
+
 /// Queries up to which a head is short.
 const SHORT: u64 = 512;
 
-/// What an attention schedule is held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heads {
-    /// Size of a query and a key.
-    pub head: u64,
-    /// Size of a value.
-    pub value_head: u64,
-    /// Element type.
-    pub element: Element,
-}
-
 impl AttentionSchedule {
-    /// Workgroup memory for one block of keys and values, in bytes; as many as can be
-    /// counted where it is more.
+    /// Invocations of a workgroup, where a subgroup has `subgroup_size`.
+    pub fn invocations(&self, subgroup_size: i64) -> i64 {
+        match self.matrix_unit {
+            0 => self.block_q.saturating_mul(self.slice_kv),
+            edge => (self.block_q / edge).saturating_mul(subgroup_size),
+        }
+    }
+
+    /// Workgroup memory in bytes; as many as can be counted where it is more. Without the
+    /// matrix unit one block of keys and values; with it their rows are padded, and scores
+    /// and weights are there as well.
     pub fn workgroup_bytes(&self, head: u64, value_head: u64, element: Element) -> i64 {
-        i64::try_from(head.saturating_add(value_head))
-            .unwrap_or(i64::MAX)
-            .saturating_mul(self.block_kv)
-            .saturating_mul(element.bytes() as i64)
+        let size = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
+        let (head, value_head) = (size(head), size(value_head));
+        let (q, kv, bytes) = (self.block_q, self.block_kv, element.bytes() as i64);
+        let block =
+            |rows: i64, size: i64, bytes: i64| rows.saturating_mul(size).saturating_mul(bytes);
+        if self.matrix_unit == 0 {
+            // What one query alone reads stays where it is.
+            let tiles = match q {
+                1 => 0,
+                _ => block(kv, head.saturating_add(value_head), bytes),
+            };
+            let sums = match self.slice_kv {
+                ..=1 => 0,
+                // Accumulators and a number beside them, in f32.
+                slices => block(
+                    q.saturating_mul(slices),
+                    value_head.saturating_add(self.split_head),
+                    4,
+                ),
+            };
+            return tiles.saturating_add(sums);
+        }
+        let padded = |size: i64| size.saturating_add(MATRIX_PADDING);
+        [
+            block(kv, padded(head), bytes),
+            block(kv, padded(value_head), bytes),
+            block(q, padded(kv.max(value_head)), 4),
+            block(q, padded(kv.max(head)), bytes),
+        ]
+        .into_iter()
+        .fold(0, i64::saturating_add)
     }
 
     /// Least and most of a knob on a device.
@@ -45,6 +84,9 @@ impl AttentionSchedule {
             "block-q" => (1, device.max_invocations()),
             "block-kv" => (1, 1024),
             "split-head" => (1, 8),
+            "slice-kv" => (1, device.max_invocations()),
+            "matrix-unit" => (0, 16),
+            "prefetch" => (0, 1),
             _ => return None,
         })
     }
@@ -65,54 +107,8 @@ impl AttentionSchedule {
         verdict(Self::judge(|name| self.knob(name), Some(heads), device))
     }
 
-    /// Every relation that does not hold among the knobs that `knob` gives, and with the
-    /// heads if they are known.
-    pub fn judge(
-        mut knob: impl FnMut(&str) -> Option<i64>,
-        heads: Option<Heads>,
-        device: &Device,
-    ) -> Vec<Unfit> {
-        let mut unfit = Vec::new();
-        let mut known = |name: &str| {
-            let range = Self::range(name, device);
-            within(&mut unfit, name, knob(name), range)
-        };
-        let (block_q, block_kv) = (known("block-q"), known("block-kv"));
-        let split_head = known("split-head");
-        split(&mut unfit, split_head, block_q, device);
-        let Some(heads) = heads else {
-            return unfit;
-        };
-        let Heads {
-            head,
-            value_head,
-            element,
-        } = heads;
-        for (name, size) in [("head size", head), ("value head size", value_head)] {
-            if size > MAX_HEAD {
-                unfit.push(Unfit(format!(
-                    "{name} {size} is over the limit of {MAX_HEAD}"
-                )));
-            }
-        }
-        if let Some(block_kv) = block_kv {
-            let schedule = Self {
-                block_q: block_q.unwrap_or(1),
-                block_kv,
-                ..Self::default()
-            };
-            let bytes = schedule.workgroup_bytes(head, value_head, element);
-            if bytes > device.tile_memory() {
-                unfit.push(Unfit(format!(
-                    "block-kv {block_kv} of head sizes {head} and {value_head} in {element} takes {bytes} bytes of workgroup memory, the device '{}' has {}",
-                    device.name, device.tile_memory()
-                )));
-            }
-        }
-        unfit
-    }
-
-    /// A schedule that fits, where the head sizes allow one.
+    /// What was measured as fastest near that size, or a schedule that fits, where the head
+    /// sizes allow one.
     ///
     /// On an NVIDIA H200 16 heads of 2048x64 take 0.627 ms with heads that two invocations
     /// share, 64 queries and blocks of 16 keys; 0.640 ms with 8 keys; 0.709 to 0.711 ms with four
@@ -126,11 +122,21 @@ impl AttentionSchedule {
         element: Element,
         device: &Device,
     ) -> Self {
+        let sizes = [queries, head, value_head];
+        let measured = defaults::near(device, Kernel::Attention, element, &sizes);
+        let mut measured = measured.into_iter().map(Self::with);
+        let fits = |it: &Self| it.check(head, value_head, element, device).is_ok();
+        if let Some(schedule) = measured.find(fits) {
+            return schedule;
+        }
         // Few queries would leave compute units idle with large blocks.
         let most = if queries > SHORT { 64 } else { 32 };
         let block_q = (queries.min(most).next_power_of_two() as i64)
             .min(device.max_invocations())
             .max(1);
+        if let Some(schedule) = Self::on_matrix_unit(queries, head, value_head, element, device) {
+            return schedule;
+        }
         let mut unfit = Vec::new();
         split(&mut unfit, Some(2), Some(block_q), device);
         let shared = !device.is_software() && unfit.is_empty();
@@ -142,35 +148,66 @@ impl AttentionSchedule {
                 (false, false) => 8,
             },
             split_head: if shared { 2 } else { 1 },
+            slice_kv: 1,
+            matrix_unit: 0,
+            prefetch: 0,
         };
+        schedule.slice(element, device);
         while schedule.block_kv > 1
             && schedule.workgroup_bytes(head, value_head, element) > device.tile_memory()
         {
             schedule.block_kv /= 2;
+            schedule.slice_kv = schedule.slice_kv.min(schedule.block_kv);
         }
         schedule
     }
-}
 
-/// Whether heads can be shared among so many invocations.
-fn split(unfit: &mut Vec<Unfit>, split: Option<i64>, block_q: Option<i64>, device: &Device) {
-    let split = power_of_two(unfit, "split-head", split);
-    let Some(split @ 2..) = split else {
-        return;
-    };
-    divides(unfit, ("split-head", Some(split)), ("block-q", block_q));
-    let name = &device.name;
-    if !device.has("subgroup") {
-        unfit.push(Unfit(format!(
-            "split-head {split} needs feature 'subgroup', which the device '{name}' lacks"
-        )));
-        return;
+    /// Few queries leave invocations idle: they share the keys.
+    ///
+    /// On the H200 a query in each of 32 heads of 4096x128 takes in f32 0.243 ms with 64 slices
+    /// and 4 keys at a time, 0.349 with one key, 0.598 with 32 slices and 10.6 with one; in f16
+    /// 0.193 with 2 keys, 0.231 with 4, 0.234 with one. 2048 queries take longer with slices than
+    /// without (2026-11-28).
+    fn slice(&mut self, element: Element, device: &Device) {
+        let most = device.max_invocations().min(SLICED);
+        if device.is_software() || self.block_q * 2 > most {
+            return;
+        }
+        self.split_head = 1;
+        while self.block_q * self.slice_kv * 2 <= most {
+            self.slice_kv *= 2;
+        }
+        self.block_kv = self.slice_kv
+            * match (self.block_q, element) {
+                (2.., _) => 1,
+                (_, Element::F16) => 2,
+                _ => 4,
+            };
     }
-    let size = subgroup_size(unfit, ("split-head", split), device);
-    if let Some(size) = size.filter(|it| it % split != 0) {
-        unfit.push(Unfit(format!(
-            "split-head {split} does not divide the subgroup size {size} of the device '{name}'"
-        )));
+
+    /// The largest blocks for the matrix unit that fit; none where the device has no such unit
+    /// or there are fewer queries than a matrix has rows.
+    fn on_matrix_unit(
+        queries: u64,
+        head: u64,
+        value_head: u64,
+        element: Element,
+        device: &Device,
+    ) -> Option<Self> {
+        if queries < EDGE as u64 {
+            return None;
+        }
+        let blocks = [[64, 64], [64, 32], [32, 32], [16, 16]];
+        let schedules = blocks.map(|[block_q, block_kv]| Self {
+            block_q,
+            block_kv,
+            split_head: 1,
+            slice_kv: 1,
+            matrix_unit: EDGE,
+            prefetch: 0,
+        });
+        let fits = |it: &Self| it.check(head, value_head, element, device).is_ok();
+        schedules.into_iter().find(fits)
     }
 }
 

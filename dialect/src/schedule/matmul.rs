@@ -1,6 +1,10 @@
 //! The knobs of a matmul kernel, what they must satisfy, and a first guess.
 
-use super::{Unfit, choose_tiles, matmul_relations, schedule, verdict};
+use super::{
+    Unfit, choose_tiles,
+    defaults::{self, Kernel},
+    matmul_relations, schedule, verdict,
+};
 use crate::{Element, MatmulSignature, device::Device};
 
 schedule! {
@@ -143,9 +147,15 @@ impl MatmulSchedule {
         matmul_relations::judge(knob, element, device)
     }
 
-    /// The schedule of the least cost that fits; every problem and device has one.
+    /// What was measured as fastest near that size, if it fits; else the schedule of the least
+    /// cost, which every problem and device has.
     pub fn guess(problem: &MatmulProblem, device: &Device) -> Self {
-        choose_tiles::choose(problem, device)
+        let sizes = [problem.batch, problem.m, problem.n, problem.k];
+        let measured = defaults::near(device, Kernel::Matmul, problem.element, &sizes);
+        let mut measured = measured.into_iter().map(Self::with);
+        measured
+            .find(|it| it.check(problem, device).is_ok())
+            .unwrap_or_else(|| choose_tiles::choose(problem, device))
     }
 }
 

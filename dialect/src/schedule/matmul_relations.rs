@@ -3,7 +3,11 @@
 //! Each is judged where its own knobs are known and in range, so that one wrong knob
 //! hides nothing about the others.
 
-use super::{MatmulSchedule, Unfit, divides, power_of_two, subgroup_size, vector_width, within};
+use super::{
+    MatmulSchedule, Unfit, divides,
+    matrix::{matrix_shape, matrix_unit},
+    power_of_two, subgroup_size, vector_width, within,
+};
 use crate::{
     Element,
     device::{Device, Target},
@@ -77,7 +81,7 @@ pub(super) fn judge(
     knobs.matrix_unit = matrix_unit(&mut unfit, knob("matrix-unit"));
     exclusions(&knobs, device, &mut unfit);
     let whole = divisions(&knobs, &mut unfit);
-    matrix_shape(&knobs, element, device, &mut unfit);
+    matrix_shape(&mut unfit, knobs.matrix_unit, element, device);
     let invocations = invocations(&knobs, whole, device, &mut unfit);
     accumulators(&knobs, device, &mut unfit);
     memory(&knobs, element, device, &mut unfit);
@@ -146,44 +150,6 @@ fn exclusions(knobs: &Known, device: &Device, unfit: &mut Vec<Unfit>) {
         let message = "prefetch 1 needs a GPU: a CPU's tiles do not fit into registers";
         unfit.push(Unfit(message.into()));
     }
-}
-
-/// An edge of matrices, where there is one.
-fn matrix_unit(unfit: &mut Vec<Unfit>, value: Option<i64>) -> Option<i64> {
-    let fits = |edge: &i64| [0, 8, 16].contains(edge);
-    if let Some(edge) = value.filter(|edge| !fits(edge)) {
-        let message = format!("matrix-unit is {edge}, expected 0, 8 or 16");
-        unfit.push(Unfit(message));
-    }
-    value.filter(fits)
-}
-
-/// Whether the device multiplies such matrices.
-fn matrix_shape(knobs: &Known, element: Option<Element>, device: &Device, unfit: &mut Vec<Unfit>) {
-    let Some(edge) = knobs.matrix_unit.filter(|edge| *edge != 0) else {
-        return;
-    };
-    let products = format!("{edge}x{edge}x{edge}");
-    let of = |element: Element| format!("{products}:{element}:f32");
-    let known = &device.matrix_shapes;
-    let has = match element {
-        Some(element) => known.contains(&of(element)),
-        None => [Element::F16, Element::F32]
-            .iter()
-            .any(|it| known.contains(&of(*it))),
-    };
-    if !has {
-        let wanted = element.map_or(products.clone(), of);
-        let known = match &known[..] {
-            [] => "none".into(),
-            shapes => shapes.join(", "),
-        };
-        unfit.push(Unfit(format!(
-            "matrix-unit {edge} needs products {wanted}, the device '{}' has {known}",
-            device.name
-        )));
-    }
-    subgroup_size(unfit, ("matrix-unit", edge), device);
 }
 
 /// How many invocations the tiles give, if shares divide them. Shares that do not would

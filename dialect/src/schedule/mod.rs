@@ -3,16 +3,22 @@
 //! attribute's keys and the error messages take their names from it.
 
 mod attention;
+mod attention_relations;
 mod choose_matrices;
 mod choose_slices;
 mod choose_tiles;
+mod defaults;
 mod matmul;
 mod matmul_relations;
+mod matrix;
 mod row;
 
-pub use attention::{AttentionSchedule, Heads, MAX_HEAD};
+pub use attention::{AttentionSchedule, MAX_HEAD};
+pub use attention_relations::Heads;
+pub use defaults::{Defaults, Kernel, Row, shipped};
 pub use matmul::{MatmulProblem, MatmulSchedule};
 pub use matmul_relations::MAX_ACCUMULATORS;
+pub use matrix::MATRIX_PADDING;
 pub use row::RowSchedule;
 
 use melior::{
@@ -75,6 +81,13 @@ macro_rules! schedule {
             /// The schedule whose knob values `value` gives by name.
             pub fn read(mut value: impl FnMut(&str) -> Option<i64>) -> Option<Self> {
                 Some(Self { $($field: value($knob)?,)* })
+            }
+
+            /// The schedule with these knobs, and the others at their defaults.
+            pub(crate) fn with(knobs: &std::collections::BTreeMap<String, i64>) -> Self {
+                let plain = Self::default();
+                let knob = |name: &str| knobs.get(name).copied().or_else(|| plain.knob(name));
+                Self::read(knob).unwrap_or(plain)
             }
 
             /// The value of the knob called `name`.
@@ -191,6 +204,23 @@ pub(crate) fn power_of_two(unfit: &mut Vec<Unfit>, name: &str, value: Option<i64
         unfit.push(Unfit(message));
     }
     value.filter(fits)
+}
+
+/// Invocations of a subgroup, for a knob whose kernels pass values within them; where there
+/// are none, or of any size, that is said.
+pub(crate) fn subgroups(
+    unfit: &mut Vec<Unfit>,
+    (name, value): (&str, i64),
+    device: &Device,
+) -> Option<i64> {
+    if device.has("subgroup") {
+        return subgroup_size(unfit, (name, value), device);
+    }
+    unfit.push(Unfit(format!(
+        "{name} {value} needs feature 'subgroup', which the device '{}' lacks",
+        device.name
+    )));
+    None
 }
 
 /// Invocations of a subgroup, for a knob that needs them; where any number may be one, that

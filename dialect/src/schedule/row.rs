@@ -1,19 +1,29 @@
 //! The knobs of a row kernel: softmax, layer_norm and rms_norm.
 
-use super::{Unfit, schedule, vector_width, verdict, within};
-use crate::device::Device;
+use super::{
+    Unfit,
+    defaults::{self, Kernel},
+    divides, power_of_two, schedule, subgroups, vector_width, verdict, within,
+};
+use crate::{Element, device::Device};
 
 schedule! {
     /// How a row op becomes a kernel.
     RowSchedule {
         workgroup_size: "workgroup-size" = 128, "invocations per workgroup, a power of two";
-        block_size: "block-size" = 1024, "elements of a row that a workgroup holds in registers at a time";
+        rows: "rows" = 1, "rows per workgroup, each by its share of the invocations; a power of two";
+        shuffle: "shuffle" = 0, "1: invocations of a subgroup combine what they gathered by shuffles; needs subgroups";
+        block_size: "block-size" = 1024, "elements of a row held in registers at a time";
         vector_width: "vector-width" = 4, "elements per memory access, a power of two up to 4 (CPU: its register)";
     }
 }
 
 /// Accesses of one invocation per block: what its registers hold.
 const MAX_ACCESSES: i64 = 32;
+/// Invocations that several short rows fill together.
+const SIDE_BY_SIDE: i64 = 128;
+/// Workgroups that a core has before rows share one.
+const WORKGROUPS: u64 = 4;
 /// Invocations that fill a register of the processor behind a software device.
 const SOFTWARE_LANES: i64 = 8;
 
@@ -22,7 +32,8 @@ impl RowSchedule {
     /// of two as well.
     pub fn range(knob: &str, device: &Device) -> Option<(i64, i64)> {
         Some(match knob {
-            "workgroup-size" => (1, device.max_invocations()),
+            "workgroup-size" | "rows" => (1, device.max_invocations()),
+            "shuffle" => (0, 1),
             "block-size" => (1, 1 << 16),
             "vector-width" => (1, device.max_vector()),
             _ => return None,
@@ -39,43 +50,69 @@ impl RowSchedule {
         let mut unfit = Vec::new();
         let workgroup_size = workgroup_size(&mut unfit, knob("workgroup-size"), device);
         let vector_width = vector_width(&mut unfit, knob("vector-width"), device);
-        let range = Self::range("block-size", device);
-        let block_size = within(&mut unfit, "block-size", knob("block-size"), range);
-        if let (Some(workgroup_size), Some(vector_width), Some(block_size)) =
-            (workgroup_size, vector_width, block_size)
+        let mut known = |name: &str| {
+            let range = Self::range(name, device);
+            within(&mut unfit, name, knob(name), range)
+        };
+        let (block_size, rows) = (known("block-size"), known("rows"));
+        let shuffle = known("shuffle");
+        let rows = power_of_two(&mut unfit, "rows", rows);
+        let whole = ("workgroup-size", workgroup_size);
+        let shared = divides(&mut unfit, ("rows", rows), whole);
+        if shuffle == Some(1) {
+            subgroups(&mut unfit, ("shuffle", 1), device);
+        }
+        if let (true, Some(workgroup_size), Some(rows), Some(vector_width), Some(block_size)) =
+            (shared, workgroup_size, rows, vector_width, block_size)
         {
-            let step = workgroup_size.saturating_mul(vector_width);
+            let invocations = workgroup_size / rows;
+            let step = invocations.saturating_mul(vector_width);
             let per_invocation = (block_size as u64).div_ceil(step as u64);
             if per_invocation > MAX_ACCESSES as u64 {
                 unfit.push(Unfit(format!(
-                    "block-size {block_size} is {per_invocation} accesses of {workgroup_size} invocations x vector-width {vector_width}, the limit is {MAX_ACCESSES}"
+                    "block-size {block_size} is {per_invocation} accesses of {invocations} invocations x vector-width {vector_width}, the limit is {MAX_ACCESSES}"
                 )));
             }
         }
         unfit
     }
 
-    /// A schedule that fits rows of `n` elements on every device.
+    /// Invocations of one row.
+    pub fn invocations(&self) -> i64 {
+        (self.workgroup_size / self.rows.max(1)).max(1)
+    }
+
+    /// What was measured as fastest near that size, or a schedule that fits `rows` rows of `n`
+    /// elements on every device.
     ///
     /// A software device gets one register of lanes per workgroup, since there barriers
     /// cost and nothing waits: on lavapipe softmax 512x512 takes 0.47 ms with 8
     /// invocations and 1.6 ms with 128 (2026-11-21).
-    pub fn guess(n: u64, device: &Device) -> Self {
+    pub fn guess(rows: u64, n: u64, element: Element, device: &Device) -> Self {
+        let measured = defaults::near(device, Kernel::Rows, element, &[rows, n]);
+        let mut measured = measured.into_iter().map(Self::with);
+        if let Some(schedule) = measured.find(|it| it.check(device).is_ok()) {
+            return schedule;
+        }
         let vector_width = if n.is_multiple_of(4) { 4 } else { 1 };
         let (most, accesses) = match device.is_software() {
             true => (SOFTWARE_LANES, MAX_ACCESSES),
-            false => (256, 8),
+            false => (512, 8),
         };
-        // Two accesses each, where that leaves a subgroup: on the H200 softmax of rows of
-        // 1024 takes 12.6 us with 64 invocations, 12.9 with 128 and 16.0 with 256, of rows of
-        // 256 48 with 32 and 81 with 128 (2026-11-28).
-        let each = match device.is_software() {
-            true => 1,
-            false => 2,
-        };
+        let shuffle = !device.is_software() && device.has("subgroup") && device.subgroup_size > 0;
         let accesses_of_row = n as i64 / vector_width;
+        // On the H200, us (2026-11-28): 65536 rows of 256 37.7 with 16 invocations each, 39.8
+        // with 32, 39.4 with 8; 4096 rows of 1024 12.2 with 128, 12.7 with 32, 12.3 with 64,
+        // 12.9 with 256; 8192 of 8192 134 with 512, 136 with 256, 165 with 1024. Without
+        // shuffles a subgroup has a row at least: 49 for 32 invocations of 256, 81 for 128.
+        let each = match accesses_of_row {
+            _ if device.is_software() => 1,
+            129..1024 => 2,
+            _ => 4,
+        };
+        let least = if shuffle { 1 } else { 32 };
         let wanted = (accesses_of_row / each)
-            .max(accesses_of_row.min(32))
+            .max(accesses_of_row.min(least))
             .clamp(1, most);
         let most = device.max_invocations().max(1);
         let mut workgroup_size = 1;
@@ -83,8 +120,19 @@ impl RowSchedule {
             workgroup_size *= 2;
         }
         let block_size = (workgroup_size * vector_width * accesses).min((n as i64).max(1));
+        let mut side = 1;
+        if shuffle {
+            let cores = device.cores.max(1);
+            while workgroup_size * 2 <= SIDE_BY_SIDE.min(most)
+                && rows / (side as u64 * 2) >= cores.saturating_mul(WORKGROUPS)
+            {
+                (side, workgroup_size) = (side * 2, workgroup_size * 2);
+            }
+        }
         Self {
             workgroup_size,
+            rows: side,
+            shuffle: i64::from(shuffle),
             block_size,
             vector_width,
         }
@@ -120,7 +168,10 @@ mod tests {
                 ..Device::default()
             };
             for n in [1, 2, 31, 384, 1000, 65536] {
-                assert_eq!(RowSchedule::guess(n, &device).check(&device), Ok(()));
+                assert_eq!(
+                    RowSchedule::guess(64, n, Element::F32, &device).check(&device),
+                    Ok(())
+                );
             }
         }
     }
@@ -133,7 +184,7 @@ mod tests {
             ..Device::default()
         };
         for n in [1, 31, 512, 65536] {
-            let schedule = RowSchedule::guess(n, &device);
+            let schedule = RowSchedule::guess(64, n, Element::F32, &device);
             assert!(schedule.workgroup_size <= 8, "{schedule:?}");
             assert_eq!(schedule.check(&device), Ok(()));
         }

@@ -17,7 +17,7 @@ use melior::{
 };
 
 use super::{
-    attention_op,
+    attention,
     group::{Place, Plan, key},
     host::{Host, memref_of},
     kernel::MODULE,
@@ -182,7 +182,7 @@ fn convert_op<'c, 'a>(host: &mut Host<'c, 'a>, op: OperationRef<'c, 'a>) -> Emit
         return matmul_op::convert(host, matmul);
     }
     if let Some(attention) = Attention::cast(op) {
-        return attention_op::convert(host, attention);
+        return attention::convert(host, attention);
     }
     if let Some(mlp) = Mlp::cast(op) {
         return mlp_op::convert(host, mlp);

@@ -3,10 +3,6 @@
 
 mod activation;
 mod attention;
-mod attention_mask;
-mod attention_op;
-mod attention_softmax;
-mod attention_tile;
 mod convert;
 mod elementwise;
 mod group;
@@ -14,12 +10,14 @@ mod host;
 mod kernel;
 mod matmul;
 mod matmul_op;
+mod matrix;
 mod mlp_op;
 mod movement;
 mod pointwise;
 mod rope;
 mod row;
 mod row_op;
+mod shuffle;
 mod spec;
 mod tensors;
 mod tree;

@@ -1,14 +1,14 @@
 //! The row kernel: softmax, layer_norm and rms_norm over one axis, generated
 //! from the knobs of its schedule.
 //!
-//! One workgroup computes one row. A row of up to `block-size` elements is read
-//! once and kept in registers; a longer one is read again in every pass.
-//! Invocations take turns along the row; what they gathered meets in a tree in
-//! workgroup memory, which one invocation alone does without.
+//! One workgroup computes `rows` rows, each by its share of the invocations. A row of up
+//! to `block-size` elements is read once and kept in registers; a longer one is read again
+//! in every pass. Invocations take turns along the row; what they gathered meets as
+//! `reduce.rs` says, which one invocation alone does without.
 //!
 //! Along the last axis an access is `vector-width` elements of the row. Along
 //! another axis neighbours in memory belong to different rows: there an access is
-//! `vector-width` rows, and one workgroup computes them side by side.
+//! `vector-width` rows, which count as one and are computed side by side.
 //!
 //! Where the width does not divide the contiguous extent, accesses are scalars.
 //! Arithmetic is in f32, with one rounding at the end.
@@ -62,6 +62,8 @@ pub struct RowKernel {
     pub function: RowFunction,
     /// The knobs.
     pub schedule: RowSchedule,
+    /// Invocations of a subgroup, where values are shuffled.
+    pub subgroup_size: i64,
 }
 
 /// One access of an invocation: its number in the row, and whether there is one.
@@ -78,6 +80,11 @@ struct Row<'k, 'c, 'a> {
     /// Before the axis, and behind it in accesses.
     outer: Ix<'c, 'a>,
     inner: Ix<'c, 'a>,
+    /// Number of the row in the workgroup, and of the invocation in the row.
+    number: Ix<'c, 'a>,
+    lane: Ix<'c, 'a>,
+    /// Whether there is such a row, where there may be none.
+    exists: Option<Value<'c, 'a>>,
     /// The row's share of this invocation, where rows are kept.
     held: Option<Vec<Access<'c, 'a>>>,
 }
@@ -113,9 +120,19 @@ impl RowKernel {
         }
     }
 
+    /// Rows, of which those side by side in an access are one.
+    fn rows(&self) -> i64 {
+        self.outer * self.columns()
+    }
+
+    /// Invocations of one row.
+    fn invocations(&self) -> i64 {
+        self.schedule.invocations()
+    }
+
     /// Accesses of one invocation in one block.
     fn turns(&self) -> i64 {
-        let elements = self.schedule.workgroup_size * if self.along() { self.width() } else { 1 };
+        let elements = self.invocations() * if self.along() { self.width() } else { 1 };
         let block = self.schedule.block_size.unsigned_abs();
         block.div_ceil(elements as u64) as i64
     }
@@ -148,26 +165,20 @@ impl RowKernel {
         let mut arguments = vec![tensor];
         arguments.resize(1 + weights, weight);
         arguments.push(tensor);
-        let invocations = self.schedule.workgroup_size;
-        let lanes = if self.along() { 1 } else { width };
+        let memory = self.memory().map(|[rows, values]| {
+            let lanes = if self.along() { 1 } else { width };
+            workgroup(kernels, &[rows, values], Element::F32, lanes)
+        });
+        let per_workgroup = self.schedule.rows.unsigned_abs();
         let frame = Frame {
             name: self.name.clone(),
             arguments,
-            workgroup: match invocations {
-                1 => Vec::new(),
-                _ => vec![workgroup(kernels, &[invocations], Element::F32, lanes)],
-            },
-            invocations,
-            workgroups: self.outer * self.columns(),
+            workgroup: memory.into_iter().collect(),
+            invocations: self.schedule.workgroup_size,
+            workgroups: self.rows().unsigned_abs().div_ceil(per_workgroup) as i64,
         };
         let kernel = frame.kernel(kernels, |emit, body| {
-            let mut row = Row {
-                kernel: self,
-                body,
-                outer: emit.shared(&body.workgroup_id / self.columns())?,
-                inner: emit.shared(&body.workgroup_id % self.columns())?,
-                held: None,
-            };
+            let mut row = self.row(emit, body)?;
             row.hold(emit)?;
             match self.function {
                 RowFunction::Softmax => row.softmax(emit),
@@ -176,6 +187,39 @@ impl RowKernel {
             }
         })?;
         Ok(Emission { frame, kernel })
+    }
+
+    /// The row of an invocation: the last one where it has none.
+    fn row<'k, 'c, 'a>(
+        &'k self,
+        emit: &Emit<'c, 'a>,
+        body: &'k Body<'c, 'a>,
+    ) -> Emitted<Row<'k, 'c, 'a>> {
+        let (rows, all) = (self.schedule.rows, self.rows());
+        let (number, lane) = match rows {
+            1 => (Ix::Const(0), body.invocation.clone()),
+            _ => (
+                emit.shared(&body.invocation / self.invocations())?,
+                emit.shared(&body.invocation % self.invocations())?,
+            ),
+        };
+        let mut row = &body.workgroup_id * rows + number.clone();
+        let mut exists = None;
+        if all % rows != 0 {
+            row = emit.shared(row)?;
+            exists = Some(emit.less(&row, &Ix::Const(all))?);
+            row = row.min(all - 1);
+        }
+        Ok(Row {
+            kernel: self,
+            body,
+            outer: emit.shared(row.clone() / self.columns())?,
+            inner: emit.shared(row % self.columns())?,
+            number,
+            lane,
+            exists,
+            held: None,
+        })
     }
 }
 
@@ -207,9 +251,9 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
         turn: i64,
         bound: i64,
     ) -> Emitted<Access<'c, 'a>> {
-        let invocations = self.kernel.schedule.workgroup_size;
+        let invocations = self.kernel.invocations();
         let count = self.kernel.accesses();
-        let at = emit.shared(first + turn * invocations + self.body.invocation.clone())?;
+        let at = emit.shared(first + turn * invocations + self.lane.clone())?;
         let inside = emit.below(&at, bound, count)?;
         // The address stays inside the row.
         let address = match inside {
@@ -225,7 +269,7 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
 
     /// Reads a row that fits into registers.
     fn hold(&mut self, emit: &Emit<'c, 'a>) -> Emitted<()> {
-        let invocations = self.kernel.schedule.workgroup_size;
+        let invocations = self.kernel.invocations();
         let turns = self
             .kernel
             .accesses()
@@ -252,7 +296,7 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
             }
             return Ok(carried);
         }
-        let (turns, invocations) = (self.kernel.turns(), self.kernel.schedule.workgroup_size);
+        let (turns, invocations) = (self.kernel.turns(), self.kernel.invocations());
         let count = self.kernel.accesses();
         let blocks = count.unsigned_abs().div_ceil((turns * invocations) as u64) as i64;
         emit.for_loop(
@@ -306,7 +350,8 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
         let element = self.kernel.element.to_mlir(emit.context);
         let result = self.body.arguments[self.body.arguments.len() - 1];
         self.each(emit, &[], |emit, access, _| {
-            emit.when_some(access.inside, |emit| {
+            let inside = emit.both(self.exists, access.inside)?;
+            emit.when_some(inside, |emit| {
                 let value = term(emit, access)?;
                 let value = emit.from_f32(value, element, self.kernel.width())?;
                 let place = [self.outer.clone(), access.at.clone(), self.inner.clone()];

@@ -101,7 +101,8 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, row: &RowOp<'c, 'a>) -> Emitted<Row
     .ok_or_else(|| refused(format!("has axis {}, the rank is {rank}", row.axis)))?;
     let product = |sizes: &[u64]| sizes.iter().product::<u64>() as i64;
     let schedule = RowSchedule::of(row.operation).unwrap_or_else(|| {
-        let guess = RowSchedule::guess(sizes[axis], &host.device);
+        let rows = (product(&sizes[..axis]) * product(&sizes[axis + 1..])).unsigned_abs();
+        let guess = RowSchedule::guess(rows, sizes[axis], ty.element, &host.device);
         // On the op, so that specification and kernel name the knobs they have.
         host.attach_schedule(row.operation, guess.to_attribute(host.emit.context));
         guess
@@ -118,5 +119,6 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, row: &RowOp<'c, 'a>) -> Emitted<Row
         element: ty.element,
         function: row.function,
         schedule,
+        subgroup_size: host.device.subgroup_size as i64,
     })
 }

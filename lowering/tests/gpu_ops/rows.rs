@@ -2,7 +2,11 @@
 
 use kforge_oracle::{Level, standard_cases};
 
-use crate::{numeric::check_all, tensor, units::check_units};
+use crate::{
+    numeric::{check_all, with_subgroups},
+    tensor,
+    units::check_units,
+};
 
 /// The op, with as many weights as given.
 fn module(
@@ -37,10 +41,11 @@ const OPS: &[(&str, &[&str])] = &[
     ("rms_norm", &[]),
 ];
 
-fn sweep(shapes: &[(&[i64], i64)], schedule: [i64; 3], level: Level) {
-    let [workgroup, block, width] = schedule;
+/// `schedule`: invocations and rows of a workgroup, whether they shuffle, block and width.
+fn sweep(shapes: &[(&[i64], i64)], schedule: [i64; 5], level: Level) {
+    let [workgroup, rows, shuffle, block, width] = schedule;
     let schedule = format!(
-        ", kforge.schedule = {{\"workgroup-size\" = {workgroup}, \"block-size\" = {block}, \"vector-width\" = {width}}}"
+        ", kforge.schedule = {{\"workgroup-size\" = {workgroup}, rows = {rows}, shuffle = {shuffle}, \"block-size\" = {block}, \"vector-width\" = {width}}}"
     );
     let mut modules = Vec::new();
     for (number, (sizes, axis)) in shapes.iter().enumerate() {
@@ -51,7 +56,12 @@ fn sweep(shapes: &[(&[i64], i64)], schedule: [i64; 3], level: Level) {
                 _ => format!("{schedule}, epsilon = 1.0e-5 : f32"),
             };
             let name = format!("{op} {weights:?} {sizes:?} axis {axis} {element}");
-            modules.push((name, module(op, sizes, *axis, element, weights, &more)));
+            let function = module(op, sizes, *axis, element, weights, &more);
+            let text = match shuffle {
+                0 => function,
+                _ => with_subgroups(&function),
+            };
+            modules.push((name, text));
         }
     }
     check_all(&modules, &standard_cases(level));
@@ -69,7 +79,7 @@ fn kept_rows() {
         .iter()
         .map(|(sizes, axis)| (&sizes[..], *axis))
         .collect();
-    sweep(&shapes, [32, 1024, 4], Level::Full);
+    sweep(&shapes, [32, 1, 0, 1024, 4], Level::Full);
 }
 
 #[test]
@@ -79,8 +89,8 @@ fn rows_read_in_passes() {
         .iter()
         .map(|(sizes, axis)| (&sizes[..], *axis))
         .collect();
-    sweep(&shapes, [4, 16, 4], Level::Quick);
-    sweep(&shapes, [8, 32, 2], Level::Quick);
+    sweep(&shapes, [4, 1, 0, 16, 4], Level::Quick);
+    sweep(&shapes, [8, 1, 0, 32, 2], Level::Quick);
 }
 
 #[test]
@@ -90,8 +100,35 @@ fn one_invocation() {
         .iter()
         .map(|(sizes, axis)| (&sizes[..], *axis))
         .collect();
-    sweep(&shapes, [1, 32, 4], Level::Quick);
-    sweep(&shapes, [1, 8, 1], Level::Quick);
+    sweep(&shapes, [1, 1, 0, 32, 4], Level::Quick);
+    sweep(&shapes, [1, 1, 0, 8, 1], Level::Quick);
+}
+
+#[test]
+fn rows_side_by_side() {
+    let shapes = last_axis(&[1, 4, 31, 64, 100, 131]);
+    let shapes: Vec<(&[i64], i64)> = shapes
+        .iter()
+        .map(|(sizes, axis)| (&sizes[..], *axis))
+        .collect();
+    // One row is left over for 2 and 4; an invocation for each; trees and shuffles.
+    sweep(&shapes, [32, 2, 0, 64, 4], Level::Quick);
+    sweep(&shapes, [16, 4, 1, 128, 4], Level::Quick);
+    sweep(&shapes, [4, 4, 1, 16, 2], Level::Quick);
+}
+
+#[test]
+fn shuffles() {
+    let shapes = last_axis(&[2, 31, 64, 129, 500]);
+    let shapes: Vec<(&[i64], i64)> = shapes
+        .iter()
+        .map(|(sizes, axis)| (&sizes[..], *axis))
+        .collect();
+    // Less than a subgroup, one, and several.
+    sweep(&shapes, [4, 1, 1, 64, 4], Level::Quick);
+    sweep(&shapes, [8, 1, 1, 1024, 4], Level::Quick);
+    sweep(&shapes, [64, 1, 1, 1024, 4], Level::Quick);
+    sweep(&shapes, [64, 2, 1, 64, 1], Level::Quick);
 }
 
 #[test]
@@ -105,9 +142,10 @@ fn other_axes() {
         (&[2, 3, 4, 5], 2),
         (&[2, 9, 4, 4], -3),
     ];
-    sweep(shapes, [16, 256, 4], Level::Quick);
-    sweep(shapes, [2, 4, 4], Level::Quick);
-    sweep(shapes, [1, 4, 2], Level::Quick);
+    sweep(shapes, [16, 1, 0, 256, 4], Level::Quick);
+    sweep(shapes, [2, 1, 0, 4, 4], Level::Quick);
+    sweep(shapes, [1, 1, 0, 4, 2], Level::Quick);
+    sweep(shapes, [16, 2, 1, 256, 4], Level::Quick);
 }
 
 #[test]

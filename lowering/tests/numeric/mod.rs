@@ -80,6 +80,19 @@ fn check(text: &str, cases: &[(Values, u64)], change: fn(&mut [Array])) -> Resul
     Ok(())
 }
 
+/// A function for a device with the subgroups that are here.
+#[allow(dead_code)]
+pub fn with_subgroups(function: &str) -> String {
+    let context = kforge_dialect::context();
+    let device = kforge_dialect::device::Device {
+        subgroup_size: device().description().subgroup_min.into(),
+        features: ["shader-f16", "subgroup"].map(Into::into).to_vec(),
+        ..Default::default()
+    };
+    let device = device.to_attribute(&context);
+    format!("module attributes {{kforge.device = {device}}} {{\n{function}\n}}")
+}
+
 /// Checks every module; says all that failed.
 pub fn check_all(modules: &[(String, String)], cases: &[(Values, u64)]) {
     check_changed(modules, cases, |_| ());

@@ -49,10 +49,16 @@ pub fn matmul_shapes(tile: (usize, usize, usize)) -> Vec<(usize, usize, usize)> 
     ])
 }
 
-/// (rows, row length) around a workgroup size.
-pub fn row_shapes(workgroup: usize) -> Vec<(usize, usize)> {
-    let wg = workgroup.max(1);
-    distinct(vec![
+/// (rows, row length) around the invocations of a row and the rows of a workgroup.
+pub fn row_shapes(invocations: usize, rows: usize) -> Vec<(usize, usize)> {
+    let (wg, side) = (invocations.max(1), rows.max(1));
+    let several = [
+        (2 * side + 1, wg),
+        (side - 1, wg + 1),
+        (3 * side - 1, 2),
+        (4 * side, 2 * wg),
+    ];
+    let one = [
         (1, 1),
         (3, 1),
         (4, 2),
@@ -68,7 +74,13 @@ pub fn row_shapes(workgroup: usize) -> Vec<(usize, usize)> {
         (1, next_prime(3 * wg)),
         (wg + 1, 5),
         (next_prime(wg), 4),
-    ])
+    ];
+    let shapes = one.into_iter();
+    distinct(
+        shapes
+            .chain(several.into_iter().filter(|_| side > 1))
+            .collect(),
+    )
 }
 
 /// Attention sizes around a kernel's blocks of queries and keys.
@@ -248,11 +260,14 @@ mod tests {
 
     #[test]
     fn rows_surround_the_workgroup() {
-        let lengths: Vec<usize> = row_shapes(256).iter().map(|s| s.1).collect();
+        let lengths: Vec<usize> = row_shapes(256, 1).iter().map(|s| s.1).collect();
         for n in [1, 2, 255, 256, 257] {
             assert!(lengths.contains(&n), "{n}");
         }
-        assert!(row_shapes(1).iter().all(|&(r, n)| r > 0 && n > 0));
+        assert!(row_shapes(1, 1).iter().all(|&(r, n)| r > 0 && n > 0));
+        // Workgroups that are not full, alone and after full ones.
+        let rows: Vec<usize> = row_shapes(32, 8).iter().map(|s| s.0).collect();
+        assert!(rows.iter().any(|r| *r < 8) && rows.iter().any(|r| *r > 8 && r % 8 != 0));
     }
 
     #[test]

@@ -8,7 +8,10 @@
 //! M - Σ|q||k| + gamma_(D+3)·M; the three extra roundings are the scale (rounded itself when
 //! it defaults to 1/√D or when log2 e is folded into it) applied to q, k or the sum.
 //! Adding the mask: u(|s| + |mask|) plus the mask's own error.
-//! Probabilities: `softmax.rs`. Result: Σ δp(|v|+δv) + Σ p δv + gamma_(2n+2)·Σ p|v| with n
+//! Probabilities: `softmax.rs`. Operands of half precision go with weights of half precision on
+//! every matrix unit: exp(d_j) is then rounded before it meets v, in any direction, 2u' of it
+//! with u' the type's unit, and below its normal range by one spacing, of the largest weight;
+//! kernels whose device flushes there scale their weights. Result: Σ δp(|v|+δv) + Σ p δv + gamma_(2n+2)·Σ p|v| with n
 //! visible keys, the second n for an online kernel's rescalings of the accumulator.
 
 use rayon::prelude::*;
@@ -182,6 +185,7 @@ fn row_block(
             continue;
         }
         softmax_row(&score, &error, model, &mut pairs);
+        round_weights(args.v.ty.dtype, model, &mut pairs);
         for j in 0..s.keys {
             (p[r * s.keys + j], dp[r * s.keys + j]) = pairs[j];
         }
@@ -206,6 +210,20 @@ fn row_block(
         model.store(dtype, value[i], bound)
     });
     Ok(result.collect())
+}
+
+/// Adds what weights lose that are stored in the type of the values.
+fn round_weights(dtype: DType, model: &Model, weights: &mut [(f64, f64)]) {
+    if !model.device || dtype == DType::F32 {
+        return;
+    }
+    let spacing = 2.0 * dtype.unit();
+    let largest = weights.iter().fold(0.0f64, |most, it| most.max(it.0));
+    for (weight, error) in weights {
+        if *weight > 0.0 {
+            *error += spacing * (*weight + *error + dtype.min_normal() * largest);
+        }
+    }
 }
 
 /// Which keys one query row sees, and what the mask adds.

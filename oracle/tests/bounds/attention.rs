@@ -3,7 +3,7 @@
 use kforge_oracle::*;
 
 use crate::rows::softmax;
-use crate::{Pair, U, X, Y, Z, eval, eval_as, f32t, gamma, loose, tensor};
+use crate::{Pair, U, X, Y, Z, eval, eval_as, gamma, loose, tensor};
 
 /// Heads share keys and values in groups; more rows than are computed at a time.
 const BATCH: usize = 2;
@@ -22,6 +22,7 @@ struct Case {
     mask: Option<Vec<Pair>>,
     causal: bool,
     scale: Option<f32>,
+    dtype: DType,
 }
 
 impl Case {
@@ -35,6 +36,7 @@ impl Case {
             mask: None,
             causal: false,
             scale: None,
+            dtype: DType::F32,
         }
     }
 
@@ -52,14 +54,15 @@ impl Case {
     fn got(&self, rounding: Rounding) -> Array {
         let (rows, keys) = (self.rows, self.keys);
         let mut inputs = vec![
-            f32t(&[BATCH, HEADS, rows, DEPTH], &self.q),
-            f32t(&[BATCH, SHARED, keys, DEPTH], &self.k),
-            f32t(&[BATCH, SHARED, keys, WIDTH], &self.v),
+            tensor(self.dtype, &[BATCH, HEADS, rows, DEPTH], &self.q),
+            tensor(self.dtype, &[BATCH, SHARED, keys, DEPTH], &self.k),
+            tensor(self.dtype, &[BATCH, SHARED, keys, WIDTH], &self.v),
         ];
         let shape = [BATCH, HEADS, rows, keys];
-        inputs.extend(self.mask.as_ref().map(|mask| f32t(&shape, mask)));
+        let mask = self.mask.as_ref();
+        inputs.extend(mask.map(|mask| tensor(self.dtype, &shape, mask)));
         let shape = [BATCH, HEADS, rows, WIDTH];
-        eval_as(rounding, &inputs, self.op(), DType::F32, &shape)
+        eval_as(rounding, &inputs, self.op(), self.dtype, &shape)
     }
 
     /// The score of a key, or `None` where it is not seen.
@@ -99,13 +102,31 @@ impl Case {
         }
         let kv = self.kv(plane);
         let (mut y, mut moved, mut size) = (0.0, 0.0, 0.0);
-        for (j, (p, dp)) in softmax(&scores).into_iter().enumerate() {
+        let weights = softmax(&scores);
+        let most = weights.iter().fold(0.0f64, |most, it| most.max(it.0));
+        for (j, (p, mut dp)) in weights.into_iter().enumerate() {
+            if self.dtype == DType::F16 && p > 0.0 {
+                // One spacing of a weight, 2^-24 of the largest below the normal range.
+                dp += 2f64.powi(-10) * (p + dp) + 2f64.powi(-24) * most;
+            }
             let (v, dv) = self.v[(kv * self.keys + j) * WIDTH + column];
             y += p * v;
             moved += dp * (v.abs() + dv) + p * dv;
             size += (p + dp) * (v.abs() + dv);
         }
-        (y, moved + gamma(2 * n + 2) * size)
+        let error = moved + gamma(2 * n + 2) * size;
+        if self.dtype == DType::F32 {
+            return (y, error);
+        }
+        let reach = y.abs() + error;
+        let flushed = f64::from(y.abs() - error < 2f64.powi(-14)) * 2f64.powi(-14);
+        let spacing = 2f64.powi((reach.log2().floor() as i32).max(-14) - 10);
+        let spacing = if reach < 2f64.powi(-14) {
+            2f64.powi(-14)
+        } else {
+            spacing
+        };
+        (y, error + spacing + flushed)
     }
 
     #[track_caller]
@@ -148,6 +169,18 @@ fn scores_softmax_and_values_carry_their_errors() {
         case.scale = Some(-0.75);
         case.check("scaled");
         case.with_mask(most).check("scaled and masked");
+    }
+}
+
+/// As operands of a matrix unit they have the type of the values.
+#[test]
+fn weights_may_be_stored_in_half_precision() {
+    for (rows, keys) in [(3, 5), (4, 4), (3, 33)] {
+        let mut case = Case::new(rows, keys, 0.0);
+        case.dtype = DType::F16;
+        case.check("plain");
+        case.causal = true;
+        case.check("causal");
     }
 }
 

@@ -89,13 +89,13 @@ fn broadcast(a: &[u64], b: &[u64]) -> Vec<u64> {
         .collect()
 }
 
-/// Around the workgroup size.
+/// Around the invocations of a row and the rows of a workgroup.
 pub fn rows(op: OperationRef, axis: i64, parameters: &[Option<Value>]) -> Option<Vec<Operands>> {
     let schedule = RowSchedule::of(op)?;
     let x = op.operand(0).ok().and_then(ir::tensor_type)?;
     let element = x.element;
     let last = axis.rem_euclid(x.rank().max(1) as i64) as usize + 1 == x.rank();
-    let shapes = row_shapes(schedule.workgroup_size as usize).into_iter();
+    let shapes = row_shapes(schedule.invocations() as usize, schedule.rows as usize).into_iter();
     let operands = shapes.map(|(rows, n)| {
         let (rows, n) = (rows as u64, n as u64);
         // The rank stays, since the attribute `axis` does.
@@ -124,7 +124,10 @@ pub fn attention(op: Attention) -> Option<Vec<Operands>> {
     let (schedule, signature) = (AttentionSchedule::of(op.operation())?, op.signature()?);
     let element = signature.q.element;
     let fixed = |dims: &[u64]| TensorType::fixed(dims, element);
-    // The knobs fit heads of the op's own sizes; larger ones may pass a limit.
+    // The knobs fit heads of the op's own sizes; larger ones may pass a limit, and matrices
+    // want whole ones.
+    let edge = schedule.matrix_unit.max(1) as u64;
+    let fitting = |size: u64, most: u64| (size / edge * edge).max(edge).min(most);
     let depth = |ty: &TensorType| Some(ty.sizes()?.last().copied()?.max(1));
     let (key_depth, value_depth) = (depth(&signature.q)?, depth(&signature.v)?);
     let mask = match &signature.mask {
@@ -143,9 +146,9 @@ pub fn attention(op: Attention) -> Option<Vec<Operands>> {
         ]
         .map(|size| size as u64);
         let mut types = vec![
-            fixed(&[batch, heads, queries, size.min(key_depth)]),
-            fixed(&[batch, kv_heads, keys, size.min(key_depth)]),
-            fixed(&[batch, kv_heads, keys, size.min(value_depth)]),
+            fixed(&[batch, heads, queries, fitting(size, key_depth)]),
+            fixed(&[batch, kv_heads, keys, fitting(size, key_depth)]),
+            fixed(&[batch, kv_heads, keys, fitting(size, value_depth)]),
         ];
         let scores = [batch, heads, queries, keys];
         types.extend(mask.as_ref().map(|own| {

@@ -86,12 +86,23 @@ fn chain(types: &[&str], body: &str, result: &str) -> String {
     format!("func.func @f({arguments}) -> {result} {{\n{body}\nreturn %y : {result}\n}}")
 }
 
-const ROW_KNOBS: [&str; 5] = [
+/// `schedule`, then the default pipeline, on a device with subgroups of 8.
+pub fn pipeline(schedule: &str) -> String {
+    let device = "{subgroup-size=8 features=subgroup}";
+    format!(
+        "kforge-keep-reference,kforge-attach-device{device},{schedule},kforge-default-pipeline{device}"
+    )
+}
+
+const ROW_KNOBS: [&str; 8] = [
     "workgroup-size=64 block-size=64 vector-width=4",
     "workgroup-size=32 block-size=16 vector-width=1",
     "workgroup-size=8 block-size=4 vector-width=2",
     "workgroup-size=1 block-size=1 vector-width=4",
     "workgroup-size=16 block-size=1024 vector-width=4",
+    "workgroup-size=64 block-size=64 vector-width=4 rows=4",
+    "workgroup-size=32 block-size=64 vector-width=2 rows=8 shuffle=1",
+    "workgroup-size=64 block-size=16 vector-width=1 rows=2 shuffle=1",
 ];
 
 fn rows(op: &str, weights: usize, shape: &str, axis_size: &str) {
@@ -100,10 +111,7 @@ fn rows(op: &str, weights: usize, shape: &str, axis_size: &str) {
     let mut types = vec![x.as_str()];
     types.extend(vec![weight.as_str(); weights]);
     for knobs in ROW_KNOBS {
-        let pipeline = format!(
-            "kforge-keep-reference,kforge-attach-device,kforge-vectorize-layernorm{{{knobs}}},\
-             kforge-default-pipeline"
-        );
+        let pipeline = pipeline(&format!("kforge-vectorize-layernorm{{{knobs}}}"));
         all_equal(&one(&types, op, &x), &pipeline);
     }
 }
@@ -139,11 +147,11 @@ fn attentions() {
         "block-q=1 block-kv=8",
         "block-q=4 block-kv=16",
         "block-q=8 block-kv=4 split-head=2",
+        "block-q=4 block-kv=8 slice-kv=4",
+        "block-q=1 block-kv=16 slice-kv=8",
+        "block-q=8 block-kv=8 split-head=2 slice-kv=2",
     ] {
-        let pipeline = format!(
-            "kforge-keep-reference,kforge-attach-device{{subgroup-size=8 features=subgroup}},kforge-tile-attention{{{knobs}}},\
-             kforge-default-pipeline{{subgroup-size=8 features=subgroup}}"
-        );
+        let pipeline = pipeline(&format!("kforge-tile-attention{{{knobs}}}"));
         for (operands, attributes, mask) in [
             ("", "", None),
             ("", "causal", None),
@@ -281,6 +289,48 @@ fn half_precision() {
     all_equal(
         &one(&types, "attention %0, %1, %2 mask %3 {causal}", q),
         attach,
+    );
+}
+
+/// On the matrix unit, which no device here has: tails everywhere, masks, shared heads.
+#[test]
+fn matrix_units() {
+    let device = "{subgroup-size=32 features=shader-f16+subgroup+cooperative-matrix \
+                  matrix-shapes=16x16x16:f16:f32 workgroup-memory=49152}";
+    let pipeline = |schedule: &str| {
+        format!(
+            "kforge-keep-reference,kforge-attach-device{device},{schedule},\
+             convert-kforge-to-gpu,canonicalize,cse"
+        )
+    };
+    let tiles = "tile-m=32 tile-n=32 tile-k=16 thread-m=16 thread-n=16 matrix-unit=16";
+    let types = ["tensor<37x40xf16>", "tensor<40x50xf16>"];
+    all_equal(
+        &one(&types, "matmul %0, %1", "tensor<37x50xf16>"),
+        &pipeline(&format!("kforge-tile-matmul{{{tiles}}}")),
+    );
+    let (q, k) = ("tensor<1x2x19x16xf16>", "tensor<1x1x21x16xf16>");
+    let knobs = "block-q=16 block-kv=16 matrix-unit=16";
+    let pipeline_of = |knobs: &str| pipeline(&format!("kforge-tile-attention{{{knobs}}}"));
+    let pipeline = pipeline_of(knobs);
+    for (operands, attributes, mask) in [
+        ("", "causal, scale = 0.3 : f32", None),
+        ("mask %3", "", Some("tensor<1x1x1x21xf16>")),
+    ] {
+        let mut types = vec![q, k, k];
+        types.extend(mask);
+        let op = format!("attention %0, %1, %2 {operands} {{{attributes}}}");
+        all_equal(&one(&types, &op, q), &pipeline);
+    }
+    // Values of another size than keys, blocks of several matrices.
+    let types = [
+        "tensor<1x1x17x16xf16>",
+        "tensor<1x1x33x16xf16>",
+        "tensor<1x1x33x32xf16>",
+    ];
+    all_equal(
+        &one(&types, "attention %0, %1, %2 {}", "tensor<1x1x17x32xf16>"),
+        &pipeline_of("block-q=32 block-kv=32 matrix-unit=16"),
     );
 }
 

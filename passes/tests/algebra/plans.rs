@@ -10,7 +10,7 @@ use kforge_dialect::{
 };
 
 use crate::{
-    accept::{matmul, one},
+    accept::{matmul, one, pipeline},
     harness::all_equal,
 };
 
@@ -24,6 +24,15 @@ impl Draws {
             .wrapping_mul(0x5851_f42d_4c95_7f2d)
             .wrapping_add(0x1405_7b7e_f767_814f);
         values[(self.0 >> 33) as usize % values.len()]
+    }
+}
+
+/// The device of [`pipeline`].
+fn device() -> Device {
+    Device {
+        features: vec!["subgroup".into()],
+        subgroup_size: 8,
+        ..Device::default()
     }
 }
 
@@ -56,7 +65,7 @@ fn random_matmuls() {
             k: k as u64,
             element: Element::F32,
         };
-        if schedule.check(&problem, &Device::default()).is_err() {
+        if schedule.check(&problem, &device()).is_err() {
             continue;
         }
         found += 1;
@@ -78,11 +87,13 @@ fn random_rows() {
             Some(match knob {
                 "workgroup-size" => draws.of(&[1, 2, 8, 32, 64]),
                 "block-size" => draws.of(&[1, 7, 16, 64, 1024]),
+                "rows" => draws.of(&[1, 1, 2, 8]),
+                "shuffle" => draws.of(&[0, 1]),
                 _ => draws.of(&[1, 2, 4]),
             })
         })
         .unwrap();
-        if schedule.check(&Device::default()).is_err() {
+        if schedule.check(&device()).is_err() {
             continue;
         }
         found += 1;
@@ -116,16 +127,13 @@ fn random_attentions() {
             Some(match knob {
                 "block-q" => draws.of(&[1, 2, 8, 32]),
                 "split-head" => draws.of(&[1, 1, 2]),
+                "slice-kv" => draws.of(&[1, 1, 2, 4]),
+                "matrix-unit" | "prefetch" => 0,
                 _ => draws.of(&[1, 3, 4, 8, 12]),
             })
         })
         .unwrap();
-        let fits = schedule.check(
-            head as u64,
-            value_head as u64,
-            Element::F32,
-            &Device::default(),
-        );
+        let fits = schedule.check(head as u64, value_head as u64, Element::F32, &device());
         if fits.is_err() {
             continue;
         }
@@ -155,8 +163,4 @@ fn knobs(values: &[(&str, i64)]) -> String {
         .map(|(knob, value)| format!("{knob}={value}"))
         .collect();
     texts.join(" ")
-}
-
-fn pipeline(schedule: &str) -> String {
-    format!("kforge-keep-reference,kforge-attach-device,{schedule},kforge-default-pipeline")
 }

@@ -78,6 +78,7 @@
 //! ```
 
 mod connect;
+mod defaults;
 mod error;
 mod exchange;
 mod gc;

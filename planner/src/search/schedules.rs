@@ -49,11 +49,16 @@ const ATTENTION: &[(&str, Open)] = &[
     ("block-q", Open::At(1)),
     ("block-kv", Open::At(1)),
     ("split-head", Open::At(1)),
+    ("slice-kv", Open::At(1)),
+    ("matrix-unit", Open::At(0)),
+    ("prefetch", Open::At(0)),
 ];
 
 const ROWS: &[(&str, Open)] = &[
     ("vector-width", Open::At(1)),
     ("workgroup-size", Open::At(1)),
+    ("rows", Open::At(1)),
+    ("shuffle", Open::At(0)),
     ("block-size", Open::At(1)),
 ];
 

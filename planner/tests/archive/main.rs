@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bytes;
+mod defaults;
 mod exchange;
 mod files;
 mod keep;
@@ -44,6 +45,14 @@ pub(crate) fn problem(m: u64) -> Problem {
     };
     Problem {
         module: format!("{m:032x}"),
+        ..of_shape(shape)
+    }
+}
+
+/// One op.
+pub(crate) fn of_shape(shape: OpShape) -> Problem {
+    Problem {
+        module: "0f".repeat(16),
         workload: shape.to_string(),
         ops: vec![PlannedOp {
             name: "up".into(),

@@ -13,6 +13,7 @@ use std::{
 
 use clap::Subcommand;
 use kforge_planner::archive::{Archive, ArchiveError, Filter, Options, default_path};
+use kforge_runtime::whole_file::write_whole;
 use serde::Serialize;
 use serde_json::json;
 
@@ -97,6 +98,21 @@ enum Action {
     ///   kforge archive export lab.json --kernel attention
     #[command(verbatim_doc_comment)]
     Export {
+        /// The file, which appears whole or not at all
+        #[arg(value_name = "FILE.json")]
+        file: PathBuf,
+        #[command(flatten)]
+        select: Select,
+    },
+    /// Write the fastest schedule of every op that was tried alone, as the defaults of a device
+    ///
+    /// Of problems of one op, where the best verified plan is faster than the default one. The
+    /// files in `planner/defaults` are made so; a build takes them in.
+    ///
+    /// Examples:
+    ///   kforge archive defaults planner/defaults/nvidia-h200.json --device H200
+    #[command(verbatim_doc_comment)]
+    Defaults {
         /// The file, which appears whole or not at all
         #[arg(value_name = "FILE.json")]
         file: PathBuf,
@@ -198,6 +214,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let count = archive.export(&select.filter(), file).map_err(failed)?;
             answer(json, &json!({ "exported": count }), |_| {
                 format!("{count} attempts in '{}'\n", file.display())
+            })
+        }
+        Action::Defaults { file, select } => {
+            let defaults = archive.defaults(&select.filter()).map_err(failed)?;
+            let count = defaults.rows.len();
+            if count == 0 {
+                return Err(Failure::Reported(
+                    "no op was tried alone and became faster than by its default plan; `kforge \
+                     optimize --kernel ...` tries one",
+                ));
+            }
+            write_whole(file, |out| {
+                serde_json::to_writer_pretty(&mut *out, &defaults)?;
+                out.write_all(b"\n")
+            })?;
+            answer(json, &json!({ "schedules": count }), |_| {
+                let device = &defaults.device;
+                format!("{count} schedules for '{device}' in '{}'\n", file.display())
             })
         }
         Action::Import { file, candidates } => {

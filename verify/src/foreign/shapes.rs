@@ -233,7 +233,7 @@ fn rows(chooser: &Chooser, own: &BTreeMap<&str, &[usize]>, axis: i64) -> Vec<Siz
         true => rank.checked_sub(2),
         false => Some(rank - 1),
     };
-    let shapes = row_shapes(workgroup.clamp(1, MAX_ROWS)).into_iter();
+    let shapes = row_shapes(workgroup.clamp(1, MAX_ROWS), 1).into_iter();
     let sizes = shapes.map(|(rows, n)| {
         let (rows, n) = (chooser.allowed("rows", rows), chooser.allowed("n", n));
         let mut x = vec![1; rank];

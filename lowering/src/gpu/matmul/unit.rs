@@ -5,13 +5,15 @@
 //! accesses of it through the epilogue to the result, so that edges are masked as ever.
 
 use kforge_dialect::Element;
-use melior::ir::{Attribute, Type, Value, attribute::IntegerAttribute};
+use melior::ir::{Type, Value};
 
 use super::{MatmulKernel, tiles::Operand};
 use crate::{
-    LoweringError,
     emit::{Emit, Emitted, Ix},
-    gpu::kernel::{Body, workgroup},
+    gpu::{
+        kernel::{Body, workgroup},
+        matrix::{Matrices, Place, Role},
+    },
 };
 
 /// Where the subgroup's share of a tile begins.
@@ -54,26 +56,16 @@ impl MatmulKernel {
         [s.thread_m / s.matrix_unit, s.thread_n / s.matrix_unit]
     }
 
-    fn matrix_type<'c>(
-        &self,
-        emit: &Emit<'c, '_>,
-        element: Element,
-        role: &str,
-    ) -> Emitted<Type<'c>> {
-        let edge = self.schedule.matrix_unit;
-        let text = format!("!gpu.mma_matrix<{edge}x{edge}x{element}, \"{role}\">");
-        Type::parse(emit.context, &text).ok_or_else(|| {
-            let message = format!("{text} is no type; the gpu dialect is not loaded");
-            LoweringError::from(kforge_dialect::Error::Message(message))
-        })
+    fn square(&self) -> Matrices {
+        Matrices {
+            edge: self.schedule.matrix_unit,
+            element: self.problem.element,
+        }
     }
 
     /// Sums to begin with.
     pub(super) fn zero_matrices<'c, 'a>(&self, emit: &Emit<'c, 'a>) -> Emitted<Vec<Value<'c, 'a>>> {
-        let f32 = Type::float32(emit.context);
-        let ty = self.matrix_type(emit, Element::F32, "COp")?;
-        let zero = emit.float(f32, f32, 0.0)?;
-        let zero = emit.value("gpu.subgroup_mma_constant_matrix", &[zero], ty, &[])?;
+        let zero = self.square().zero(emit)?;
         let [rows, cols] = self.matrices();
         Ok(vec![zero; (rows * cols) as usize])
     }
@@ -107,9 +99,7 @@ impl MatmulKernel {
                     let left = load(0, a, &unit.row, row)?;
                     for (col, right) in right.iter().enumerate() {
                         let sum = &mut sums[(row * cols) as usize + col];
-                        let operands = [left, *right, *sum];
-                        let ty = self.matrix_type(emit, Element::F32, "COp")?;
-                        *sum = emit.value("gpu.subgroup_mma_compute", &operands, ty, &[])?;
+                        *sum = self.square().multiply(emit, left, *right, *sum)?;
                     }
                 }
             }
@@ -127,20 +117,16 @@ impl MatmulKernel {
         [slot, outer, k]: [&Ix<'c, 'a>; 3],
     ) -> Emitted<Value<'c, 'a>> {
         let (role, in_order) = match index {
-            0 => ("AOp", operand.k_inner),
-            _ => ("BOp", !operand.k_inner),
+            0 => (Role::A, operand.k_inner),
+            _ => (Role::B, !operand.k_inner),
         };
         let (row, col) = operand.stored(outer, k);
-        let mut operands = vec![body.workgroup[index]];
-        for at in [slot.clone(), row.clone(), col / operand.width] {
-            operands.push(emit.index(&at)?);
-        }
-        let mut attributes = vec![("leadDimension", pitch(emit, operand.tile_pitch()))];
-        if !in_order {
-            attributes.push(("transpose", Attribute::unit(emit.context)));
-        }
-        let ty = self.matrix_type(emit, self.problem.element, role)?;
-        emit.value("gpu.subgroup_mma_load_matrix", &operands, ty, &attributes)
+        let place = Place {
+            memory: body.workgroup[index],
+            at: vec![slot.clone(), row.clone(), col / operand.width],
+            pitch: operand.tile_pitch(),
+        };
+        self.square().load(emit, role, &place, !in_order)
     }
 
     /// Stores the sums, through the epilogue where there is one.
@@ -173,12 +159,12 @@ impl MatmulKernel {
         let accesses = edge * edge / out;
         for (index, sum) in sums.iter().enumerate() {
             let (i, j) = (index as i64 / cols, index as i64 % cols);
-            let mut operands = vec![*sum, memory];
-            for at in [unit.number.clone(), Ix::Const(0), Ix::Const(0)] {
-                operands.push(emit.index(&at)?);
-            }
-            let pitch = [("leadDimension", pitch(emit, edge / out))];
-            emit.op("gpu.subgroup_mma_store_matrix", &operands, &[], &pitch)?;
+            let place = Place {
+                memory,
+                at: vec![unit.number.clone(), Ix::Const(0), Ix::Const(0)],
+                pitch: edge / out,
+            };
+            self.square().store(emit, *sum, &place)?;
             emit.barrier()?;
             for turn in 0..accesses
                 .unsigned_abs()
@@ -202,8 +188,4 @@ impl MatmulKernel {
         }
         Ok(())
     }
-}
-
-fn pitch<'c>(emit: &Emit<'c, '_>, accesses: i64) -> Attribute<'c> {
-    IntegerAttribute::new(emit.index_type(), accesses).into()
 }

@@ -1,12 +1,13 @@
 //! Reductions of a row: over the accesses of an invocation, over the lanes of an
-//! access, then over invocations in a tree in workgroup memory.
+//! access, then over invocations: in a tree in workgroup memory, or, with `shuffle`, within
+//! subgroups first, whose results pass through workgroup memory where a row has several.
 
 use melior::ir::Value;
 
 use super::Row;
 use crate::{
     emit::{Emit, Emitted, Ix},
-    gpu::tree,
+    gpu::{row::RowKernel, shuffle, tree},
 };
 
 /// The identity of a maximum: finite, because naga has no infinite literals.
@@ -35,6 +36,25 @@ impl Combine {
     }
 }
 
+impl RowKernel {
+    /// Neighbours whose values are combined by shuffles.
+    fn neighbours(&self) -> i64 {
+        match self.schedule.shuffle {
+            0 => 1,
+            // Distances are powers of two.
+            _ => self
+                .invocations()
+                .min(self.subgroup_size & -self.subgroup_size),
+        }
+    }
+
+    /// Rows and values of each that meet in workgroup memory, if any do.
+    pub(super) fn memory(&self) -> Option<[i64; 2]> {
+        let values = self.invocations() / self.neighbours();
+        (values > 1).then_some([self.schedule.rows, values])
+    }
+}
+
 impl<'c, 'a> Row<'_, 'c, 'a> {
     /// Combines `term` of every element of the row. The result is a scalar where
     /// accesses lie along the row, else one lane per row.
@@ -57,7 +77,7 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
             true => self.fold_lanes(emit, combine, gathered[0])?,
             false => gathered[0],
         };
-        self.tree(emit, combine, value)
+        self.combine(emit, combine, value)
     }
 
     fn fold_lanes(
@@ -79,23 +99,64 @@ impl<'c, 'a> Row<'_, 'c, 'a> {
         Ok(lanes[0])
     }
 
-    /// Combines the values of all invocations in workgroup memory.
-    fn tree(
+    /// Combines the values of all invocations of the row.
+    fn combine(
         &self,
         emit: &Emit<'c, 'a>,
         combine: Combine,
         value: Value<'c, 'a>,
     ) -> Emitted<Value<'c, 'a>> {
-        let Some(memory) = self.body.workgroup.first().copied() else {
+        let (kernel, op) = (self.kernel, combine.op());
+        let value = self.shuffled(emit, op, value)?;
+        let (Some(memory), Some([_, values])) = (self.body.workgroup.first(), kernel.memory())
+        else {
             return Ok(value);
         };
-        let own = &self.body.invocation;
-        emit.store(value, memory, std::slice::from_ref(own))?;
-        let all = (own, self.kernel.schedule.workgroup_size);
-        tree::combine(emit, combine.op(), memory, all, 1, |number, _| [number])?;
-        let result = emit.load(memory, &[Ix::Const(0)])?;
+        let at = |number: Ix<'c, 'a>| [self.number.clone(), number];
+        let neighbours = kernel.neighbours();
+        let result = if neighbours == 1 {
+            emit.store(value, *memory, &at(self.lane.clone()))?;
+            let own = (&self.lane, values);
+            tree::combine(emit, op, *memory, own, 1, |number, _| at(number))?;
+            emit.load(*memory, &at(Ix::Const(0)))?
+        } else {
+            let first = emit.less(&(&self.lane % neighbours), &Ix::Const(1))?;
+            emit.when(first, |emit| {
+                emit.store(value, *memory, &at(&self.lane / neighbours))
+            })?;
+            emit.barrier()?;
+            let mut result = emit.load(*memory, &at(Ix::Const(0)))?;
+            for number in 1..values {
+                let value = emit.load(*memory, &at(Ix::Const(number)))?;
+                result = emit.same(op, &[result, value])?;
+            }
+            result
+        };
         // The next reduction must not overwrite what others still have to read.
         emit.barrier()?;
         Ok(result)
+    }
+
+    /// Combines the values of neighbours, lane by lane.
+    fn shuffled(
+        &self,
+        emit: &Emit<'c, 'a>,
+        op: &str,
+        value: Value<'c, 'a>,
+    ) -> Emitted<Value<'c, 'a>> {
+        let (neighbours, size) = (self.kernel.neighbours(), self.kernel.subgroup_size);
+        if neighbours == 1 {
+            return Ok(value);
+        }
+        let f32 = self.f32(emit);
+        let width = match self.kernel.along() {
+            true => 1,
+            false => self.kernel.width(),
+        };
+        let lanes = (0..width).map(|lane| {
+            let value = emit.lane(value, f32, width, lane)?;
+            shuffle::combine(emit, op, value, neighbours, size)
+        });
+        emit.compose(&lanes.collect::<Emitted<Vec<_>>>()?, f32)
     }
 }

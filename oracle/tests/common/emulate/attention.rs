@@ -11,6 +11,8 @@ pub struct AttentionArgs<'a> {
     pub mask: Option<&'a [f32]>,
     pub absent: f32,
     pub causal: bool,
+    /// The type that weights are stored in, and by how much they are larger there.
+    pub weights: (kforge_oracle::DType, f32),
 }
 
 pub fn attention(p: &AttentionArgs, block: Option<usize>, fault: Option<Fault>) -> Vec<f32> {
@@ -58,7 +60,7 @@ pub fn attention(p: &AttentionArgs, block: Option<usize>, fault: Option<Fault>) 
                 &late,
                 &p.v[base..],
                 s.depth,
-                block,
+                (block, p.weights),
                 fault,
             ));
         }
@@ -72,7 +74,7 @@ fn attention_row(
     late: &[bool],
     v: &[f32],
     depth: usize,
-    block: Option<usize>,
+    (block, (stored, larger)): (Option<usize>, (kforge_oracle::DType, f32)),
     fault: Option<Fault>,
 ) -> Vec<f32> {
     let is = |f| fault == Some(f);
@@ -97,6 +99,7 @@ fn attention_row(
             if is(MaskAfterSoftmax) && late[j] {
                 p = 0.0;
             }
+            let p = stored.round(f64::from(p * larger)) as f32 / larger;
             for d in 0..depth {
                 o[d] = p.mul_add(v[j * depth + d], o[d]);
             }

@@ -7,11 +7,11 @@
 use kforge_dialect::Element;
 use melior::ir::{Type, Value};
 
-use super::{
-    attention::{AttentionKernel, FLOOR, Row, compare},
-    kernel::{Body, storage},
+use super::{AttentionKernel, FLOOR, Row, compare};
+use crate::{
+    emit::{Emit, Emitted, Ix},
+    gpu::kernel::{Body, storage},
 };
-use crate::emit::{Emit, Emitted, Ix};
 
 /// One key of a chunk.
 pub(super) struct Absent<'c, 'a> {
@@ -66,8 +66,8 @@ impl AttentionKernel {
         let chunk = self.chunk();
         let key = emit.shared(base + start.clone())?;
         // The first key of a chunk is inside, where the loop ends at the row's own end.
-        let first = if self.split() > 1 { 0 } else { 1 };
-        let ragged = self.causal || self.keys % chunk != 0;
+        let first = if self.together() { 0 } else { 1 };
+        let ragged = self.causal || self.keys % self.span() != 0;
         let biases = self.biases(emit, body, row, &key)?;
         (0..chunk)
             .map(|index| {
@@ -143,8 +143,8 @@ impl AttentionKernel {
                 let column = (key + start) / width;
                 // Rows that go on together may pass their own ends; what is read there is not
                 // taken, but must be inside.
-                let together = self.causal && self.split() > 1;
-                at[3] = match self.keys % chunk == 0 && !together {
+                let together = self.causal && self.together();
+                at[3] = match self.keys % self.span() == 0 && !together {
                     true => column,
                     false => column.min(dims[3] / width - 1),
                 };

@@ -3,12 +3,15 @@
 use kforge_dialect::{Attention, schedule::AttentionSchedule};
 use melior::ir::{Value, ValueLike};
 
-use super::{
-    attention::AttentionKernel,
-    host::{Host, memref_of},
-    spec,
+use super::AttentionKernel;
+use crate::{
+    LoweringError,
+    emit::Emitted,
+    gpu::{
+        host::{Host, memref_of},
+        spec,
+    },
 };
-use crate::{LoweringError, emit::Emitted};
 
 /// Emits the kernel of `op` and its launch.
 pub fn convert<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<()> {

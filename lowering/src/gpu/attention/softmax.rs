@@ -8,17 +8,27 @@
 //! l' = l·r + Σp       O' = O·r + Σ p·v
 //! ```
 //!
-//! Absent keys (`attention_mask.rs`) never count: their p is selected away.
+//! Absent keys (`mask.rs`) never count: their p is selected away.
 
-use melior::ir::{Attribute, Type, Value, r#type::IntegerType};
+use melior::ir::{Attribute, Type, Value};
 
-use super::{
-    attention::{AttentionKernel, Row, State, width},
-    attention_mask::Absent,
-    attention_tile::Tile,
-    kernel::Body,
+use super::{AttentionKernel, Row, State, layout::width, mask::Absent, tile::Tile};
+use crate::{
+    emit::{Emit, Emitted, Ix},
+    gpu::{kernel::Body, shuffle},
 };
-use crate::emit::{Emit, Emitted, Ix};
+
+/// Keys taken into a row.
+pub(super) struct Weighed<'c, 'a> {
+    /// m'.
+    pub max: Value<'c, 'a>,
+    /// l'.
+    pub sum: Value<'c, 'a>,
+    /// r.
+    pub rescale: Value<'c, 'a>,
+    /// p of each key.
+    pub weights: Vec<Value<'c, 'a>>,
+}
 
 impl AttentionKernel {
     /// One block of keys and values, a chunk at a time, as far as the rows see it.
@@ -27,25 +37,27 @@ impl AttentionKernel {
         emit: &Emit<'c, 'a>,
         body: &Body<'c, 'a>,
         rows: &[Row<'c, 'a>],
-        seen: &Ix<'c, 'a>,
+        (seen, slice): (&Ix<'c, 'a>, &Ix<'c, 'a>),
         tile: &Tile<'c, 'a>,
         state: &[Value<'c, 'a>],
     ) -> Emitted<Vec<Value<'c, 'a>>> {
-        let chunk = self.chunk();
-        let all = self.schedule.block_kv / chunk;
+        // Slices take chunks in turns.
+        let (chunk, slices) = (self.chunk(), self.schedule.slice_kv);
+        let step = chunk * slices;
+        let all = self.schedule.block_kv / step;
         let chunks = if !self.causal && self.keys % self.schedule.block_kv == 0 {
             Ix::Const(all)
         } else {
             // Rows of a subgroup go on together, as far as one of the workgroup sees.
             let end = match rows {
-                [row] => &row.end,
+                [row] if !self.together() => &row.end,
                 _ => seen,
             };
             let left = end.clone() - end.clone().min(tile.base.clone());
-            emit.shared(((left + (chunk - 1)) / chunk).min(all))?
+            emit.shared(((left + (step - 1)) / step).min(all))?
         };
         emit.for_loop(&Ix::Const(0), &chunks, 1, state, |emit, turn, state| {
-            let first = emit.shared(turn * chunk)?;
+            let first = emit.shared((turn * slices + slice.clone()) * chunk)?;
             let scores = self.scores(emit, rows, tile, &first)?;
             let states = State::read(state, self.split());
             let (mut weights, mut next) = (Vec::new(), Vec::new());
@@ -89,45 +101,16 @@ impl AttentionKernel {
                 1 => sum,
                 _ => add_lanes(emit, sum)?,
             };
-            self.add_parts(emit, sum)
+            let size = self.subgroup_size;
+            shuffle::combine(emit, "arith.addf", sum, self.split(), size)
         };
         let rows = sums.into_iter();
         rows.map(|sums| sums.into_iter().map(whole).collect())
             .collect()
     }
 
-    /// The sum of the neighbours' parts of a score.
-    fn add_parts<'c, 'a>(
-        &self,
-        emit: &Emit<'c, 'a>,
-        mut sum: Value<'c, 'a>,
-    ) -> Emitted<Value<'c, 'a>> {
-        let i32 = IntegerType::new(emit.context, 32).into();
-        let types = [
-            Type::float32(emit.context),
-            IntegerType::new(emit.context, 1).into(),
-        ];
-        let mut distance = 1;
-        while distance < self.split() {
-            let operands = [
-                sum,
-                emit.integer(i32, distance)?,
-                emit.integer(i32, self.subgroup_size)?,
-            ];
-            let mode =
-                Attribute::parse(emit.context, "#gpu<shuffle_mode xor>").ok_or_else(|| {
-                    kforge_dialect::Error::Message("the gpu dialect is not loaded".into())
-                })?;
-            let other = emit.op("gpu.shuffle", &operands, &types, &[("mode", mode)])?;
-            let other = other.result(0)?.into();
-            sum = emit.same("arith.addf", &[sum, other])?;
-            distance *= 2;
-        }
-        Ok(sum)
-    }
-
     /// Takes the keys of a chunk into m and l of a row, rescales its O, and gives their
-    /// weights.
+    /// weights beside an access of a value.
     fn weigh<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
@@ -137,31 +120,56 @@ impl AttentionKernel {
     ) -> Emitted<(State<'c, 'a>, Vec<Value<'c, 'a>>)> {
         let f32 = Type::float32(emit.context);
         let lanes = width(self.value_head);
+        let mut weighed = self.weights(emit, scores, absent, [old.max, old.sum], 1)?;
+        for weight in &mut weighed.weights {
+            *weight = emit.broadcast(*weight, f32, lanes)?;
+        }
+        let rescale = emit.broadcast(weighed.rescale, f32, lanes)?;
+        let rescaled = |out: &Value<'c, 'a>| emit.same("arith.mulf", &[*out, rescale]);
+        let state = State {
+            max: weighed.max,
+            sum: weighed.sum,
+            out: old.out.iter().map(rescaled).collect::<Emitted<_>>()?,
+        };
+        Ok((state, weighed.weights))
+    }
+
+    /// Takes keys into m, which `sharers` neighbours have in common, and into this
+    /// invocation's part of l.
+    pub(super) fn weights<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        scores: &[Value<'c, 'a>],
+        absent: &[Absent<'c, 'a>],
+        [old_max, old_sum]: [Value<'c, 'a>; 2],
+        sharers: i64,
+    ) -> Emitted<Weighed<'c, 'a>> {
+        let f32 = Type::float32(emit.context);
         let scores: Vec<Value> = scores
             .iter()
             .zip(absent)
             .map(|(score, absent)| absent.score(emit, *score))
             .collect::<Emitted<_>>()?;
-        let mut max = old.max;
-        for score in &scores {
-            max = emit.same("arith.maximumf", &[max, *score])?;
-        }
+        let max = fold(emit, "arith.maximumf", scores.clone(), old_max)?;
+        let size = self.subgroup_size;
+        let max = shuffle::combine(emit, "arith.maximumf", max, sharers, size)?;
         let below = |value: Value<'c, 'a>| -> Emitted<Value<'c, 'a>> {
             let difference = emit.same("arith.subf", &[value, max])?;
             emit.same("math.exp", &[difference])
         };
-        let rescale = below(old.max)?;
-        let mut sum = emit.same("arith.mulf", &[old.sum, rescale])?;
-        let mut weights = Vec::new();
-        for (score, absent) in scores.iter().zip(absent) {
-            let weight = emit.or_zero(absent.visible, below(*score)?, f32)?;
-            sum = emit.same("arith.addf", &[sum, weight])?;
-            weights.push(emit.broadcast(weight, f32, lanes)?);
-        }
-        let rescale = emit.broadcast(rescale, f32, lanes)?;
-        let rescaled = |out: &Value<'c, 'a>| emit.same("arith.mulf", &[*out, rescale]);
-        let out = old.out.iter().map(rescaled).collect::<Emitted<_>>()?;
-        Ok((State { max, sum, out }, weights))
+        let rescale = below(old_max)?;
+        let sum = emit.same("arith.mulf", &[old_sum, rescale])?;
+        let weights = scores.iter().zip(absent);
+        let weights = weights
+            .map(|(score, absent)| emit.or_zero(absent.visible, below(*score)?, f32))
+            .collect::<Emitted<Vec<_>>>()?;
+        let sum = fold(emit, "arith.addf", weights.clone(), sum)?;
+        Ok(Weighed {
+            max,
+            sum,
+            rescale,
+            weights,
+        })
     }
 
     /// Takes the values of a chunk into O of every row.
@@ -183,6 +191,26 @@ impl AttentionKernel {
             }
         }
         Ok(())
+    }
+}
+
+/// Combines `values` two by two, then with `first`, so that few wait for each other.
+fn fold<'c, 'a>(
+    emit: &Emit<'c, 'a>,
+    op: &str,
+    mut values: Vec<Value<'c, 'a>>,
+    first: Value<'c, 'a>,
+) -> Emitted<Value<'c, 'a>> {
+    while values.len() > 1 {
+        let pairs = values.chunks(2).map(|pair| match pair {
+            [a, b] => emit.same(op, &[*a, *b]),
+            _ => Ok(pair[0]),
+        });
+        values = pairs.collect::<Emitted<_>>()?;
+    }
+    match values[..] {
+        [value] => emit.same(op, &[first, value]),
+        _ => Ok(first),
     }
 }
 

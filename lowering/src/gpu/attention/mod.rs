@@ -6,8 +6,9 @@
 //! the running maximum m and sum l of its row. With `split-head` neighbours share as many
 //! queries: each keeps its part of all of them, so that what it reads of a key or a value
 //! serves all, and scores are added up across the subgroup. Blocks of `block-kv` keys and
-//! values pass through workgroup memory (`attention_tile.rs`) and are taken into m, l
-//! and the accumulator (`attention_softmax.rs`), which divided by l is the result.
+//! values pass through workgroup memory (`tile.rs`) and are taken into m, l
+//! and the accumulator (`softmax.rs`), which divided by l is the result. With
+//! `matrix-unit` subgroups multiply the tiles instead (`unit.rs`).
 //!
 //! Blocks that no query of the workgroup sees are not visited; the bound is one
 //! per workgroup, so that all of it meets at the barriers. A row that sees nothing
@@ -15,8 +16,19 @@
 //!
 //! Limits: static shapes; head sizes up to 256; scores within ±1.7e38.
 
+mod layout;
+mod mask;
+mod op;
+mod slices;
+mod softmax;
+mod tile;
+mod unit;
+
 use kforge_dialect::{Element, schedule::AttentionSchedule};
 use melior::ir::{Type, Value, attribute::IntegerAttribute, r#type::IntegerType};
+
+use layout::{ceil_div, width};
+pub use op::convert;
 
 use super::kernel::{Body, Emission, Frame, storage, workgroup};
 use crate::emit::{Emit, Emitted, Ix};
@@ -53,7 +65,7 @@ pub struct AttentionKernel {
     pub scale: f64,
     /// The knobs.
     pub schedule: AttentionSchedule,
-    /// Invocations of a subgroup, where heads are split.
+    /// Invocations of a subgroup, where heads are split or the matrix unit multiplies.
     pub subgroup_size: i64,
 }
 
@@ -65,7 +77,7 @@ pub(super) struct Row<'c, 'a> {
     pub query: Ix<'c, 'a>,
     /// It sees the keys before this one, as far as the mask leaves them.
     pub end: Ix<'c, 'a>,
-    /// Its elements, scaled, as far as they are this invocation's.
+    /// Its elements, scaled, as far as they are this invocation's and not in memory.
     pub q: Vec<Value<'c, 'a>>,
 }
 
@@ -102,52 +114,22 @@ impl<'c, 'a> State<'c, 'a> {
     }
 }
 
-/// Elements per access of rows of `size` elements.
-pub(super) fn width(size: i64) -> i64 {
-    [4, 2].into_iter().find(|w| size % w == 0).unwrap_or(1)
-}
-
-pub(super) fn ceil_div(a: i64, b: i64) -> i64 {
-    a.unsigned_abs().div_ceil(b.unsigned_abs()) as i64
-}
-
 impl AttentionKernel {
-    /// Invocations that share heads and queries: as many as are asked for, or as divide the
-    /// accesses of a head.
-    pub(super) fn split(&self) -> i64 {
-        let fits = |split: &i64| {
-            let divides = |size: i64| size / width(size) % split == 0;
-            divides(self.head) && divides(self.value_head)
+    /// Blocks of keys and values, and what else passes through workgroup memory.
+    fn workgroup<'c>(&self, emit: &Emit<'c, '_>) -> Vec<Type<'c>> {
+        if self.unit() {
+            return self.unit_memory(emit);
+        }
+        let tile = |size: i64| {
+            let (rows, width) = (self.schedule.block_kv, width(size));
+            workgroup(emit, &[rows, size / width], self.element, width)
         };
-        let asked = self.schedule.split_head;
-        std::iter::successors(Some(asked), |it| Some(it / 2))
-            .take_while(|it| *it > 1)
-            .find(fits)
-            .unwrap_or(1)
-    }
-
-    /// Accesses of a row of `size` elements that are one invocation's.
-    pub(super) fn accesses(&self, size: i64) -> i64 {
-        size / width(size) / self.split()
-    }
-
-    /// Keys scored together: a divisor of block-kv, fewer for large heads and for several
-    /// rows, whose code would grow.
-    pub(super) fn chunk(&self) -> i64 {
-        let most = match self.head + self.value_head {
-            ..=128 => 8,
-            129..=256 => 4,
-            _ => 2,
+        let mut memory = match self.staged() {
+            true => vec![tile(self.head), tile(self.value_head)],
+            false => Vec::new(),
         };
-        let most = (most / self.split()).max(2);
-        let fits = |chunk: &i64| self.schedule.block_kv % chunk == 0;
-        (1..=most).rev().find(fits).unwrap_or(1)
-    }
-
-    /// Keys and values pass through workgroup memory, unless only one invocation
-    /// would read them.
-    pub(super) fn staged(&self) -> bool {
-        self.schedule.block_q > 1
+        memory.extend(self.slice_memory(emit));
+        memory
     }
 
     fn rows<'c>(&self, emit: &Emit<'c, '_>, planes: i64, rows: i64, size: i64) -> Type<'c> {
@@ -165,67 +147,86 @@ impl AttentionKernel {
         ];
         arguments.extend(self.mask_type(kernels));
         arguments.push(self.rows(kernels, planes, self.queries, self.value_head));
-        let tile = |size: i64| {
-            let (rows, width) = (self.schedule.block_kv, width(size));
-            workgroup(kernels, &[rows, size / width], self.element, width)
-        };
         let frame = Frame {
             name: self.name.clone(),
             arguments,
-            workgroup: match self.staged() {
-                true => vec![tile(self.head), tile(self.value_head)],
-                false => Vec::new(),
-            },
-            invocations: self.schedule.block_q,
+            workgroup: self.workgroup(kernels),
+            invocations: self.invocations(),
             workgroups: planes * ceil_div(self.queries, self.schedule.block_q),
         };
-        let kernel = frame.kernel(kernels, |emit, body| self.body(emit, body))?;
+        let kernel = frame.kernel(kernels, |emit, body| match self.unit() {
+            true => self.unit_body(emit, body),
+            false => self.body(emit, body),
+        })?;
         Ok(Emission { frame, kernel })
     }
 
-    fn body<'c, 'a>(&self, emit: &Emit<'c, 'a>, body: &Body<'c, 'a>) -> Emitted<()> {
-        let s = &self.schedule;
-        let blocks = ceil_div(self.queries, s.block_q);
+    /// What a workgroup computes: its plane, its first query, and the keys that its queries
+    /// see.
+    pub(super) fn block_of<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+    ) -> Emitted<[Ix<'c, 'a>; 3]> {
+        let block_q = self.schedule.block_q;
+        let blocks = ceil_div(self.queries, block_q);
         let plane = emit.shared(&body.workgroup_id / blocks)?;
         let mut block = &body.workgroup_id % blocks;
         if self.causal {
             // Later queries see more keys: the longest work starts first.
             block = Ix::Const(blocks - 1) - block;
         }
-        let first = emit.shared(block * s.block_q)?;
+        let first = emit.shared(block * block_q)?;
+        let seen = emit.shared(self.seen((&first + block_q).min(self.queries)))?;
+        Ok([plane, first, seen])
+    }
+
+    /// Rows before the first key: nothing seen, nothing summed.
+    pub(super) fn empty<'c, 'a>(&self, emit: &Emit<'c, 'a>) -> Emitted<State<'c, 'a>> {
+        let f32 = Type::float32(emit.context);
+        let lanes = width(self.value_head);
+        let zeros = emit.float(f32, emit.vector_type(f32, lanes), 0.0)?;
+        Ok(State {
+            max: emit.float(f32, f32, FLOOR)?,
+            sum: emit.float(f32, f32, 0.0)?,
+            out: vec![zeros; self.accesses(self.value_head) as usize],
+        })
+    }
+
+    fn body<'c, 'a>(&self, emit: &Emit<'c, 'a>, body: &Body<'c, 'a>) -> Emitted<()> {
+        let s = &self.schedule;
+        let [plane, first, seen] = self.block_of(emit, body)?;
         let split = self.split();
-        let part = emit.shared(&body.invocation % split)?;
-        let own = emit.shared(&first + &body.invocation / split * split)?;
+        let (slice, lane) = self.slice_of(emit, &body.invocation)?;
+        let part = emit.shared(&lane % split)?;
+        let own = emit.shared(&first + &lane / split * split)?;
         let queries = (0..split).map(|row| emit.shared(&own + row));
         let queries = queries.collect::<Emitted<Vec<_>>>()?;
         let rows = queries
             .iter()
-            .map(|query| self.row(emit, body, plane.clone(), query, &part));
+            .map(|query| self.row(emit, plane.clone(), query));
         let rows = rows.collect::<Emitted<Vec<_>>>()?;
-        let seen = emit.shared(self.seen((first + s.block_q).min(self.queries)))?;
+        let rows = rows
+            .into_iter()
+            .map(|row| self.with_elements(emit, body, row, &part));
+        let rows = rows.collect::<Emitted<Vec<_>>>()?;
         let kv_plane = emit.shared(&plane / (self.heads / self.kv_heads))?;
 
-        let f32 = Type::float32(emit.context);
-        let lanes = width(self.value_head);
-        let zeros = emit.float(f32, emit.vector_type(f32, lanes), 0.0)?;
-        let empty = State {
-            max: emit.float(f32, f32, FLOOR)?,
-            sum: emit.float(f32, f32, 0.0)?,
-            out: vec![zeros; self.accesses(self.value_head) as usize],
-        };
-        let init = State::write(&vec![empty; rows.len()]);
+        let init = State::write(&vec![self.empty(emit)?; rows.len()]);
         let turns = emit.shared((seen.clone() + (s.block_kv - 1)) / s.block_kv)?;
         let state = emit.for_loop(&Ix::Const(0), &turns, 1, &init, |emit, turn, state| {
             let base = emit.shared(turn * s.block_kv)?;
             let tile = self.tile(emit, body, &kv_plane, &base, &part)?;
-            self.block(emit, body, &rows, &seen, &tile, state)
+            self.block(emit, body, &rows, (&seen, &slice), &tile, state)
         })?;
 
-        let result = body.arguments[body.arguments.len() - 1];
         let states = State::read(&state, split);
+        let states = self.add_slices(emit, body, (&slice, &lane), states)?;
         for ((query, row), state) in queries.iter().zip(&rows).zip(&states) {
-            let inside = emit.below(query, blocks * s.block_q, self.queries)?;
-            emit.when_some(inside, |emit| self.finish(emit, result, row, &part, state))?;
+            let first = self.first_slice(emit, &slice)?;
+            emit.when_some(first, |emit| {
+                self.finish(emit, body, (query, row), &part, state)
+            })?;
         }
         Ok(())
     }
@@ -243,48 +244,71 @@ impl AttentionKernel {
         }
     }
 
-    fn row<'c, 'a>(
+    /// The row of a query, without its elements.
+    pub(super) fn row<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
-        body: &Body<'c, 'a>,
         plane: Ix<'c, 'a>,
         query: &Ix<'c, 'a>,
-        part: &Ix<'c, 'a>,
     ) -> Emitted<Row<'c, 'a>> {
         let query = match self.queries % self.schedule.block_q {
             0 => query.clone(),
             _ => emit.shared(query.clone().min(self.queries - 1))?,
         };
         let end = emit.shared(self.seen(&query + 1))?;
-        let (f32, width) = (Type::float32(emit.context), width(self.head));
-        let element = self.element.to_mlir(emit.context);
-        let scale = emit.float(f32, emit.vector_type(f32, width), self.scale)?;
-        let accesses = self.accesses(self.head);
-        let q = (0..accesses)
-            .map(|d| {
-                let at = [plane.clone(), query.clone(), part * accesses + d];
-                let value = emit.load(body.arguments[0], &at)?;
-                let value = emit.to_f32(value, element, width)?;
-                emit.same("arith.mulf", &[value, scale])
-            })
-            .collect::<Emitted<_>>()?;
         Ok(Row {
             plane,
             query,
             end,
-            q,
+            q: Vec::new(),
         })
     }
 
-    /// Stores O/l, or 0 where nothing was visible.
-    fn finish<'c, 'a>(
+    fn with_elements<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
-        result: Value<'c, 'a>,
+        body: &Body<'c, 'a>,
+        mut row: Row<'c, 'a>,
+        part: &Ix<'c, 'a>,
+    ) -> Emitted<Row<'c, 'a>> {
+        let (f32, width) = (Type::float32(emit.context), width(self.head));
+        let element = self.element.to_mlir(emit.context);
+        let scale = emit.float(f32, emit.vector_type(f32, width), self.scale)?;
+        let q = (0..self.accesses(self.head)).map(|d| {
+            let column = self.column(part, d, self.head);
+            let at = [row.plane.clone(), row.query.clone(), column];
+            let value = emit.load(body.arguments[0], &at)?;
+            let value = emit.to_f32(value, element, width)?;
+            emit.same("arith.mulf", &[value, scale])
+        });
+        row.q = q.collect::<Emitted<_>>()?;
+        Ok(row)
+    }
+
+    /// Stores O/l, or 0 where nothing was visible, if there is such a query.
+    pub(super) fn finish<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        (query, row): (&Ix<'c, 'a>, &Row<'c, 'a>),
+        part: &Ix<'c, 'a>,
+        state: &State<'c, 'a>,
+    ) -> Emitted<()> {
+        let block_q = self.schedule.block_q;
+        let bound = ceil_div(self.queries, block_q) * block_q;
+        let inside = emit.below(query, bound, self.queries)?;
+        emit.when_some(inside, |emit| self.write(emit, body, row, part, state))
+    }
+
+    fn write<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
         row: &Row<'c, 'a>,
         part: &Ix<'c, 'a>,
         state: &State<'c, 'a>,
     ) -> Emitted<()> {
+        let result = body.arguments[body.arguments.len() - 1];
         const OEQ: i64 = 1;
         let f32 = Type::float32(emit.context);
         let (element, lanes) = (self.element.to_mlir(emit.context), width(self.value_head));
@@ -296,7 +320,7 @@ impl AttentionKernel {
         for (d, value) in state.out.iter().enumerate() {
             let value = emit.same("arith.divf", &[*value, sum])?;
             let value = emit.from_f32(value, element, lanes)?;
-            let column = part * state.out.len() as i64 + d as i64;
+            let column = self.column(part, d as i64, self.value_head);
             let at = [row.plane.clone(), row.query.clone(), column];
             emit.store(value, result, &at)?;
         }
