@@ -869,7 +869,7 @@ func.func @f(%a: tensor<3x4xf32>, %b: tensor<4x6xf32>, %c: tensor<6xf32>) {
 
 // A misspelt knob must not become a default.
 func.func @unknown_knob(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
-  // expected-error @+1 {{'kforge.softmax' op 'kforge.schedule' has the unknown knobs blocksize; it has workgroup-size, block-size, vector-width}}
+  // expected-error @+1 {{'kforge.softmax' op 'kforge.schedule' has the unknown knobs blocksize; it has workgroup-size, rows, shuffle, block-size, vector-width}}
   %0 = kforge.softmax %x {kforge.schedule = {blocksize = 32 : i64, "workgroup-size" = 32 : i64, "vector-width" = 4 : i64}} : (tensor<3x4xf32>) -> tensor<3x4xf32>
   return %0 : tensor<3x4xf32>
 }
@@ -877,7 +877,7 @@ func.func @unknown_knob(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
 // -----
 
 func.func @missing_knob(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
-  // expected-error @+1 {{'kforge.softmax' op 'kforge.schedule' lacks block-size}}
+  // expected-error @+1 {{'kforge.softmax' op 'kforge.schedule' lacks rows, shuffle, block-size}}
   %0 = kforge.softmax %x {kforge.schedule = {"workgroup-size" = 32 : i64, "vector-width" = 4 : i64}} : (tensor<3x4xf32>) -> tensor<3x4xf32>
   return %0 : tensor<3x4xf32>
 }

@@ -26,6 +26,9 @@ pub const MAX_HEAD: u64 = 256;
 /// The edge of the matrices that default schedules use; others were never measured.
 const EDGE: i64 = 16;
 
+/// Queries that are few.
+const FEW: i64 = 8;
+
 /// Invocations that share the keys of few queries.
 const SLICED: i64 = 64;
 
@@ -170,7 +173,7 @@ impl AttentionSchedule {
     /// without (2026-11-28).
     fn slice(&mut self, element: Element, device: &Device) {
         let most = device.max_invocations().min(SLICED);
-        if device.is_software() || self.block_q * 2 > most {
+        if device.is_software() || self.block_q > FEW {
             return;
         }
         self.split_head = 1;

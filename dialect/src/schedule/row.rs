@@ -107,6 +107,7 @@ impl RowSchedule {
         // shuffles a subgroup has a row at least: 49 for 32 invocations of 256, 81 for 128.
         let each = match accesses_of_row {
             _ if device.is_software() => 1,
+            _ if !shuffle => 2,
             129..1024 => 2,
             _ => 4,
         };

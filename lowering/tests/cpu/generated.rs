@@ -158,7 +158,7 @@ fn matmuls_of_ragged_shapes() {
   %c = kforge.matmul %a, %b {{activation = \"gelu\", kforge.schedule = {{
     \"tile-m\" = 8, \"thread-m\" = 8, \"tile-n\" = 32, \"thread-n\" = 32, \"tile-k\" = 64,
     \"vector-width\" = 16, unroll = 16, stages = 1, subgroups = 0, \"group-m\" = 1,
-    \"split-k\" = 1, \"prefetch\" = 0, \"slice-k\" = 1, \"slice-kv\" = 1, \"matrix-unit\" = 0, prefetch = 0}}}} : (tensor<{m}x{k}xf32>, tensor<{k}x{n}xf32>) -> tensor<{m}x{n}xf32>
+    \"split-k\" = 1, \"prefetch\" = 0, \"slice-k\" = 1, \"matrix-unit\" = 0}}}} : (tensor<{m}x{k}xf32>, tensor<{k}x{n}xf32>) -> tensor<{m}x{n}xf32>
   return %c : tensor<{m}x{n}xf32>
 }}"
         ));

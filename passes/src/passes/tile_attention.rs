@@ -13,7 +13,9 @@
 //! device: its invocations and its workgroup memory. Blocks need not divide the
 //! sequences.
 //! Does nothing when: `op` is empty and every attention has a schedule.
-//! Limits: those of the device; `block-kv` up to 1024, head sizes up to 256.
+//! Limits: those of the device; `block-kv` up to 1024, head sizes up to 256. `split-head` and
+//! the matrix unit need subgroups of a fixed size; of `split-head`, `slice-kv` and `matrix-unit`
+//! the last goes with none of the others; `prefetch` needs it.
 
 use kforge_dialect::{
     Attention, attributes,

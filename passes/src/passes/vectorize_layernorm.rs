@@ -13,9 +13,9 @@
 //! `kforge.softmax` has a schedule that fits the attached device. Blocks and
 //! vectors need not divide the rows.
 //! Does nothing when: `op` is empty and every such op has a schedule.
-//! Limits: `workgroup-size` a power of two within the device's invocations;
-//! `vector-width` 1, 2 or 4; `block-size` up to 65536 and 32 accesses per
-//! invocation.
+//! Limits: `workgroup-size` a power of two within the device's invocations, `rows` one that
+//! divides it; `shuffle` needs subgroups of a fixed size; `vector-width` 1, 2 or 4;
+//! `block-size` up to 65536 and 32 accesses per invocation.
 
 use kforge_dialect::{
     LayerNorm, RmsNorm, Softmax, attributes,

@@ -26,6 +26,7 @@ use super::{
     job::{Answer, Ask, Job},
     plan,
     pool::Pool,
+    program::with_knobs,
     record::Record,
     report::Report,
     sample::sample,
@@ -217,6 +218,7 @@ impl Campaign<'_> {
             Err(error) => return Err(read(&error)),
         };
         let plan = heuristic::propose(&problem, &self.device);
+        let plan = with_knobs(name, plan, &problem);
         let place = self.folder.join(name);
         let folder =
             candidate(source, &problem, &plan, &place, Cases::Of(Level::Quick)).map_err(refused)?;

@@ -222,13 +222,15 @@ impl AttentionKernel {
 
         let states = State::read(&state, split);
         let states = self.add_slices(emit, body, (&slice, &lane), states)?;
-        for ((query, row), state) in queries.iter().zip(&rows).zip(&states) {
-            let first = self.first_slice(emit, &slice)?;
-            emit.when_some(first, |emit| {
-                self.finish(emit, body, (query, row), &part, state)
-            })?;
-        }
-        Ok(())
+        let has_results = self.first_slice(emit, &body.invocation)?;
+        emit.when_some(has_results, |emit| {
+            let results = queries.into_iter().zip(rows).zip(&states);
+            for (number, ((query, row), state)) in results.enumerate() {
+                let result = self.result(emit, body, &first, number as i64, (query, row))?;
+                self.finish(emit, body, (&result.0, &result.1), &part, state)?;
+            }
+            Ok(())
+        })
     }
 
     /// Keys that the first `queries` queries see, the mask aside.

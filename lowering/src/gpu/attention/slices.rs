@@ -8,7 +8,7 @@
 use kforge_dialect::Element;
 use melior::ir::{Type, Value};
 
-use super::{AttentionKernel, State, layout::width};
+use super::{AttentionKernel, Row, State, layout::width};
 use crate::{
     emit::{Emit, Emitted, Ix},
     gpu::{
@@ -61,9 +61,31 @@ impl AttentionKernel {
     pub(super) fn first_slice<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
-        slice: &Ix<'c, 'a>,
+        invocation: &Ix<'c, 'a>,
     ) -> Emitted<Option<Value<'c, 'a>>> {
-        emit.below(slice, self.slices(), 1)
+        emit.below(invocation, self.invocations(), self.schedule.block_q)
+    }
+
+    /// Row `number` of an invocation that has results. In the first slice an invocation's number
+    /// is that of its lane; said by it, rows of different invocations are seen to be apart.
+    pub(super) fn result<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        first: &Ix<'c, 'a>,
+        number: i64,
+        (query, row): (Ix<'c, 'a>, Row<'c, 'a>),
+    ) -> Emitted<(Ix<'c, 'a>, Row<'c, 'a>)> {
+        if self.slices() == 1 {
+            return Ok((query, row));
+        }
+        let split = self.split();
+        let query = emit.shared(first + &body.invocation / split * split + number)?;
+        let row = Row {
+            query: query.clone(),
+            ..row
+        };
+        Ok((query, row))
     }
 
     /// The rows' states with those of all slices, in the first one.
