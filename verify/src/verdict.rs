@@ -496,3 +496,6 @@ pub fn describe(result: &Comparison) -> String {
         result.mismatches, result.elements, result.nan_or_inf, result.undecided
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,13 @@
 
 mod again;
 mod bounds;
+mod evidence;
 mod half;
 mod large;
 mod package;
 mod programs;
 mod state;
+mod unchecked;
 
 use kforge_oracle::Level;
 use kforge_verify::{Options, Reason, Scope};

@@ -4,8 +4,10 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod bounds;
+mod forms;
 mod kernels;
 mod limits;
+mod loops;
 mod races;
 
 use kforge_runtime::manifest::Place;
