@@ -8,7 +8,9 @@ use kforge_runtime::manifest::Place;
 use super::{Arithmetic, Buffer, Cell, Domain, Launch, Stop, launch};
 use crate::drawn::{Check, Draw, Ids, Term, Ty};
 
+mod flow;
 mod forms;
+mod matrices;
 
 /// f64 as it is.
 struct Reals;

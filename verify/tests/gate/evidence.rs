@@ -234,6 +234,20 @@ fn constants_of_a_package_are_part_of_its_programs() {
 }
 
 #[test]
+fn a_stage_may_see_a_buffer_under_another_shape() {
+    let mut package = package(SUM, TWICE);
+    let mut listed = units(&package);
+    let text = serde_json::to_string(listed[1].program.as_ref().unwrap()).unwrap();
+    let square = text.replace("[100]", "[10,10]");
+    assert_ne!(text, square);
+    listed[1].program = Some(serde_json::from_str(&square).unwrap());
+    let function = additions("main", &["arg0", "arg1"], &[(0, 1), (2, 2)]);
+    set_programs(&mut package, function, listed);
+    let verdict = verdict(&package, &Options::default());
+    assert!(verdict.passed, "{}", verdict.summary());
+}
+
+#[test]
 fn what_nothing_wrote_is_named() {
     let mut package = package(SUM, TWICE);
     dispatch_of(&mut package, 0).args[1].buffer = BufferId(3);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod again;
+mod arguments;
 mod bounds;
 mod evidence;
 mod half;

@@ -139,7 +139,13 @@ fn weights_are_the_same_in_every_timed_run() {
     let entry = package.manifest.entries.get_mut("main").unwrap();
     entry.inputs.truncate(1);
     let listed = units(&package);
-    let function = additions("main", &["arg0", "b"], &[(0, 1), (2, 2)]);
+    // Of weight and argument it is told which is which.
+    let text = SUM.replace("a[i] + b[i]", "a[i] + a[i] + b[i]");
+    package.files.insert("kernels/sum.wgsl".into(), text.into());
+    let sum = additions("sum", &["a", "b"], &[(0, 0), (2, 1)]);
+    let mut listed = listed;
+    listed[0].program = Some(serde_json::to_value(sum).unwrap());
+    let function = additions("main", &["arg0", "b"], &[(0, 0), (2, 1), (3, 3)]);
     set_programs(&mut package, function, listed);
     let subject = Subject::of_package(&package, "main").unwrap();
     let (exec, options) = (ExecOptions::default(), Options::default());

@@ -5,7 +5,7 @@ use crate::launch;
 use kforge_verify::prove::{Code, Finding, Launch, prove_by_following, prove_symbolically};
 
 /// 16 by 4 invocations in 2 by 2 workgroups; `y` is binding 0.
-fn kernel(globals: &str, body: &str) -> String {
+pub fn kernel(globals: &str, body: &str) -> String {
     let y = match globals.contains("> y:") {
         true => "",
         false => "@group(0) @binding(0) var<storage, read_write> y: array<f32>;",
@@ -60,13 +60,13 @@ pub fn neither(text: &str, launch: &Launch) {
 
 /// A body whose stores reach element `words` - 1 of `y`, each of one invocation.
 #[track_caller]
-fn form(by: By, globals: &str, body: &str, words: u64) {
+pub fn form(by: By, globals: &str, body: &str, words: u64) {
     exactly(by, &kernel(globals, body), &launch([2, 2, 1], &[4 * words]));
 }
 
 /// A body in which two invocations meet, or an index is outside, however large `y` is.
 #[track_caller]
-fn bad(globals: &str, body: &str) {
+pub fn bad(globals: &str, body: &str) {
     neither(&kernel(globals, body), &launch([2, 2, 1], &[1 << 16]));
 }
 
@@ -168,114 +168,6 @@ fn operators_and_choices() {
 }
 
 #[test]
-fn vectors_matrices_and_structures_in_memory() {
-    let vectors = "@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>;";
-    form(Both, vectors, "y[own] = vec4<f32>(0.0);", 256);
-    form(
-        Both,
-        vectors,
-        "y[own].z = 0.0; y[own][g.x % 4u] = 1.0;",
-        256,
-    );
-    // Who writes a component may write all of the vector.
-    bad(vectors, "y[own / 4u][own % 4u] = 0.0;");
-    bad(vectors, "y[own][g.x % 5u] = 0.0;");
-    let matrices = "@group(0) @binding(0) var<storage, read_write> y: array<mat2x3<f32>>;";
-    form(
-        Both,
-        matrices,
-        "y[own][g.x % 2u] = vec3<f32>(0.0); y[own][1][2] = 0.0;",
-        64 * 8,
-    );
-    bad(matrices, "y[own / 2u][own % 2u] = vec3<f32>(0.0);");
-    bad(matrices, "y[own][g.x % 3u] = vec3<f32>(0.0);");
-    let small = "@group(0) @binding(0) var<storage, read_write> y: array<mat4x2<f32>>;";
-    form(
-        Both,
-        small,
-        "for (var k = 0u; k < 4u; k++) { y[own][k] = vec2<f32>(0.0); }",
-        64 * 8,
-    );
-    let structures = "struct Item { a: f32, b: vec2<f32>, c: array<f32, 3> }
-        @group(0) @binding(0) var<storage, read_write> y: array<Item>;";
-    form(
-        Both,
-        structures,
-        "y[own].a = 0.0; y[own].b.y = 1.0; y[own].c[g.x % 3u] = 2.0;",
-        64 * 8,
-    );
-    bad(structures, "y[own].c[g.x % 4u] = 2.0;");
-    bad(
-        structures,
-        "y[own / 2u].c[own % 2u] = 0.0; y[own / 2u].c[1] = 0.0;",
-    );
-    let header = "struct Rows { n: u32, rest: array<vec2<f32>> }
-        @group(0) @binding(0) var<storage, read_write> y: Rows;";
-    form(Both, header, "y.rest[own] = vec2<f32>(0.0);", 2 + 128);
-    // What is in front of such an array has its place in the buffer as well.
-    let head = "struct Rows { n: vec4<f32>, rest: array<f32> }
-        @group(0) @binding(0) var<storage, read_write> y: Rows;";
-    form(Both, head, "if own == 0u { y.n = vec4<f32>(0.0); }", 4);
-    form(Both, head, "if own == 0u { y.n.x = 0.0; }", 4);
-    let fixed = "@group(0) @binding(0) var<storage, read_write> y: array<array<f32, 16>, 4>;";
-    form(Both, fixed, "y[g.y][g.x] = 0.0;", 64);
-    bad(fixed, "y[g.y][g.x + 1u] = 0.0;");
-    bad(fixed, "y[g.y + 1u][g.x] = 0.0;");
-    let atomics = "@group(0) @binding(0) var<storage, read_write> y: array<atomic<u32>>;";
-    form(
-        Both,
-        atomics,
-        "atomicAdd(&y[own % 7u], 1u); atomicStore(&y[8], atomicLoad(&y[own % 9u]));",
-        9,
-    );
-}
-
-#[test]
-fn locals_and_values_with_indices() {
-    form(
-        Both,
-        "",
-        "var a: array<u32, 16>; a[g.x] = 1u; y[own] = f32(a[15u - g.x]);",
-        64,
-    );
-    bad("", "var a: array<u32, 15>; a[g.x] = 1u; y[own] = 0.0;");
-    bad("", "var a: array<u32, 16>; y[own] = f32(a[g.x + 1u]);");
-    form(
-        Both,
-        "",
-        "let v = vec2<f32>(1.0, 2.0); y[own] = v[g.x / 8u];",
-        64,
-    );
-    bad("", "let v = vec2<f32>(1.0, 2.0); y[own] = v[g.x / 5u];");
-    form(
-        Both,
-        "",
-        "let m = mat3x2<f32>(); y[own] = m[g.x / 6u].y;",
-        64,
-    );
-    bad("", "let m = mat3x2<f32>(); y[own] = m[g.x / 5u].y;");
-    form(
-        Both,
-        "",
-        "let a = array<f32, 4>(1.0, 2.0, 3.0, 4.0); y[own] = a[g.y];",
-        64,
-    );
-    bad("", "let a = array<f32, 3>(1.0, 2.0, 3.0); y[own] = a[g.y];");
-    // A local of which one part is stored to is not known any more.
-    neither(
-        &kernel("", "var v = g; v.x = 0u; y[v.x] = 0.0;"),
-        &launch([2, 2, 1], &[4]),
-    );
-    form(
-        Both,
-        "var<private> p: array<f32, 16>;",
-        "p[g.x] = 1.0; y[own] = p[15u - g.x];",
-        64,
-    );
-    bad("var<private> p: array<f32, 16>;", "p[g.x + 1u] = 1.0;");
-}
-
-#[test]
 fn branches_that_leave() {
     form(Both, "", "if own >= 40u { return; } y[own] = 0.0;", 40);
     form(
@@ -357,37 +249,6 @@ fn functions() {
     );
     let branch = "fn put(at: u32) { if at < 40u { y[at] = 0.0; } else { y[at + 2u] = 0.0; } }";
     form(Both, branch, "put(own);", 66);
-}
-
-#[test]
-fn what_data_decides() {
-    let data = "@group(0) @binding(1) var<storage, read> x: array<f32>;";
-    let with = |by, body: &str, words: u64| {
-        exactly(
-            by,
-            &kernel(data, body),
-            &launch([2, 2, 1], &[4 * words, 256]),
-        );
-    };
-    let not = |body: &str| neither(&kernel(data, body), &launch([2, 2, 1], &[1 << 16, 256]));
-    with(
-        Both,
-        "var s = 0.0; if x[own] > 0.5 { s = 1.0; } y[own] = s;",
-        64,
-    );
-    with(
-        Both,
-        "var s = 1u; if x[own] > 0.5 { s = s + 1u; } else { { s = s * 3u; } } y[own] = f32(s);",
-        64,
-    );
-    not("var s = own; if x[own] > 0.5 { s = s + 1u; } y[s] = 0.0;");
-    with(Symbols, "if x[own] > 0.5 { y[own] = 1.0; }", 64);
-    not("if x[own] > 0.5 { y[own / 2u] = 1.0; }");
-    not("if x[own] > 0.5 { workgroupBarrier(); } y[own] = 0.0;");
-    not("y[own + u32(x[own])] = 1.0;");
-    not("if x[own] > 0.5 { return; } workgroupBarrier(); y[own] = 0.0;");
-    with(Both, "y[own] = x[63u - own];", 64);
-    not("y[own] = x[63u - own]; y[63u - own] = 0.0;");
 }
 
 #[test]

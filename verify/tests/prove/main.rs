@@ -8,7 +8,9 @@ mod forms;
 mod kernels;
 mod limits;
 mod loops;
+mod memory;
 mod races;
+mod shared;
 
 use kforge_runtime::manifest::Place;
 use kforge_verify::prove::{Code, Facts, Finding, Launch, Slot, prove};
