@@ -187,8 +187,10 @@ mod tests {
             format!("{references:?}"),
             format!("References(2, {} bytes)", 2 * all)
         );
-        let mut arrays = Arrays::default();
-        arrays.bytes = MOST_BYTES - all;
+        let mut arrays = Arrays {
+            bytes: MOST_BYTES - all,
+            ..Arrays::default()
+        };
         arrays.keep(0, &outputs);
         assert_eq!((arrays.found.len(), arrays.bytes), (1, MOST_BYTES));
         arrays.keep(1, &outputs);

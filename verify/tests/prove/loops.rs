@@ -1,7 +1,7 @@
 //! Loops in the forms that kernels have.
 
 use crate::{
-    forms::{Both, By, Following, Symbols, exactly, neither},
+    forms::{Both, By, Following, exactly, neither},
     launch,
 };
 

@@ -6,11 +6,13 @@
 mod bounds;
 mod forms;
 mod kernels;
+mod large;
 mod limits;
 mod loops;
 mod memory;
 mod races;
 mod shared;
+mod unsound;
 
 use kforge_runtime::manifest::Place;
 use kforge_verify::prove::{Code, Facts, Finding, Launch, Slot, prove};

@@ -155,6 +155,7 @@ fn what_data_decides() {
         "switch own { case 3u: { s = 90000u; } default: {} }",
         "{ if own > 3u { s = 90000u; } }",
         "for (var i = 0u; i < 2u; i++) { s = 90000u; }",
+        "s = u32(y[7]) * 0u;",
         "a[own] = 1u;",
         "s = a[own];",
         "s = touched(own < 9u);",

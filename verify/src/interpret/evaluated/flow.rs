@@ -155,6 +155,62 @@ fn control_flow_and_functions() {
 }
 
 #[test]
+fn who_touched_what_before() {
+    for wrong in [
+        "let a = s[0][0]; if t == 7u { s[0][0] = a + 1.0; } y[g] = a;",
+        "let a = s[0][0]; if t == 0u { s[0][0] = a + 1.0; } y[g] = a;",
+        "let a = y[15]; if g == 15u { y[15] = a; }",
+        "let a = y[15]; if g == 8u { y[15] = a; }",
+        // Those of the other workgroup are not ordered by a barrier of this one.
+        "let a = y[15]; storageBarrier(); if g == 15u { y[15] = a; }",
+        "if g == 0u { y[15] = 1.0; } storageBarrier(); if g == 15u { y[15] = 2.0; }",
+        "k[0] = i32(t); y[g] = f;",
+        "s[0][0] = f; y[g] = f;",
+    ] {
+        stops(wrong, "as well");
+    }
+    // One value by several is a race, and none that makes a value wrong.
+    body("k[0] = 3; workgroupBarrier(); y[g] = f32(k[0]);", |_| 3.0);
+    body("s[0][0] = 3.0; workgroupBarrier(); y[g] = s[0][0];", |_| {
+        3.0
+    });
+    body(
+        "let a = s[0][1]; workgroupBarrier(); if t == 7u { s[0][1] = f; } workgroupBarrier(); y[g] = s[0][1] + a;",
+        |g| 8.0 * (g / 8.0).floor() + 7.0,
+    );
+    body(
+        "if t == 3u { k[0] = i32(g); } workgroupBarrier(); let a = workgroupUniformLoad(&k[0]); y[g] = f32(a);",
+        |g| 8.0 * (g / 8.0).floor() + 3.0,
+    );
+}
+
+#[test]
+fn other_widths_and_axes() {
+    is("f32((i64(g) * 4294967296li) / 2147483648li)", |g| 2.0 * g);
+    is("f32((u64(g) * 4294967296lu) / 2147483648lu)", |g| 2.0 * g);
+    is("f32((u64(g) << 33u) >> 34u)", |g| (g / 2.0).floor());
+    is("f32((i64(g) << 33u) >> 34u)", |g| (g / 2.0).floor());
+    is("f32(0lu - u64(g + 1u) > 5lu)", |_| 1.0);
+    is("f32((0lu - u64(g + 1u)) >> 63u)", |_| 1.0);
+    is("f32((0lu - 1lu) % (u64(g) + 2lu))", |g| {
+        (u64::MAX % (g as u64 + 2)) as f64
+    });
+    is("f32(l.x + 10u * l.y + 100u * l.z)", |g| {
+        let t = lane(g) as u32;
+        f64::from(t % 2 + 10 * (t / 2 % 2) + 100 * (t / 4))
+    });
+    is("f32(pick(i32(g)))", |g| if g > 3.0 { g } else { 2.0 });
+    body(
+        "var a = 0.0; switch t { case 2u: { a = 1.0; } case 5u, 6u: { a = 2.0; } default: { a = 3.0; } } y[g] = a;",
+        |g| match lane(g) as u32 {
+            2 => 1.0,
+            5 | 6 => 2.0,
+            _ => 3.0,
+        },
+    );
+}
+
+#[test]
 fn subgroups_of_four() {
     let first = |g: f64| (g / 4.0).floor() * 4.0;
     is(

@@ -18,19 +18,21 @@ const SHIFT = vec3<i32>(7);
 const NONE = vec2<f32>();
 fn twice(a: f32) -> f32 { if a > 3.0 { return a * 2.0; } return a + a + 100.0; }
 fn sum(a: vec3<f32>) -> vec3<f32> { var b = a; b.y += b.x; b[2] = b[2] + b[1]; return b; }
+fn pick(a: i32) -> i32 { if a > 3 { return a; } return 2; }
 fn half(a: i32) -> i32 { var b = a; loop { if b < 4 { break; } b /= 2; } return b; }
 ";
 
 /// 2 workgroups of 8 invocations, in which `t` is the number in the workgroup, `g` in all, and
 /// `f` that as a float; what each stores, in order of `g`.
 fn values(body: &str) -> Result<Vec<f64>, Stop> {
-    // Numbers of subgroups are for workgroups of one row.
+    // Numbers of subgroups are for workgroups of one row; `l.z` needs a third axis.
     let (size, subgroups) = match body.contains("subgroup") || body.contains("lane") {
         true => (
             "8",
             ", @builtin(subgroup_id) group: u32, @builtin(subgroup_invocation_id) lane: u32,
              @builtin(subgroup_size) size: u32, @builtin(num_subgroups) groups: u32",
         ),
+        false if body.contains("l.z") => ("2, 2, 2", ""),
         false => ("4, 2", ""),
     };
     let text = format!(
@@ -199,7 +201,7 @@ fn vectors_of_floats_and_integers() {
     });
     is(
         "f32(abs(-i32(g)) + sign(i32(g) - 4) * 100 + min(i32(g), 3) + max(i32(g), 9) + clamp(i32(g), 2, 4))",
-        |g| g + 100.0 * (g - 4.0).max(-1.0).min(1.0) + g.min(3.0) + g.max(9.0) + g.clamp(2.0, 4.0),
+        |g| g + 100.0 * (g - 4.0).clamp(-1.0, 1.0) + g.min(3.0) + g.max(9.0) + g.clamp(2.0, 4.0),
     );
     is("f32(min(vec2<i32>(9, i32(g)), vec2<i32>(3)).y)", |g| {
         g.min(3.0)
