@@ -21,7 +21,7 @@ fn program(op: Op, inputs: &[(&str, DType, &[usize])], result: &[usize]) -> Prog
     };
     let value = program.push("op", op, TensorType::new(DType::F32, result));
     program.outputs = vec![value];
-    program.validate().unwrap();
+    program.validate().expect("a program written by hand");
     program
 }
 
@@ -100,7 +100,7 @@ fn softmax(axis: i64) -> Program {
 
 /// The shapes of input `index` at every mandatory shape.
 fn shapes(program: &Program, toml: &str, index: usize) -> Vec<Vec<usize>> {
-    let interface = Interface::from_toml("x.toml", toml).unwrap();
+    let interface = Interface::from_toml("x.toml", toml).expect("an interface written by hand");
     let others = programs(program, &interface, [8, 4, 2]);
     for other in &others {
         assert_eq!(other.validate(), Ok(()));
