@@ -26,32 +26,6 @@ fn functions_that_do_more_than_compute() {
     }
 }
 
-#[test]
-fn signs_of_quotients_and_shifts() {
-    forms::bad("", "let a = i32(own) - 20; if a / 4 < 5 { y[a] = 0.0; }");
-    forms::bad("", "let a = (i32(own) - 20) >> 1u; y[a * 2] = 0.0;");
-    forms::bad("", "let a = (i32(own) - 20) % 64; y[a] = 0.0;");
-    let data = "@group(0) @binding(1) var<storage, read> x: array<f32>;";
-    for (body, words) in [
-        ("y[own] = x[own / (1u + g.y % 3u)];", 64),
-        (
-            "if own < 20u { let a = i32(own) - 20; y[own] = x[4 * (a / 4) - a]; } else { y[own] = 0.0; }",
-            4,
-        ),
-        ("y[own] = x[min(own, 40u + g.x)];", 56),
-        (
-            "y[own] = x[max(i32(own) - 9, i32(g.x) - 3 + i32(g.y) * 3 + 3)];",
-            55,
-        ),
-    ] {
-        exactly(
-            Both,
-            &kernel(data, body),
-            &launch([2, 2, 1], &[256, 4 * words]),
-        );
-    }
-}
-
 /// One invocation in each of several workgroups, along one axis.
 #[test]
 fn workgroups_of_one_invocation_meet_as_well() {
@@ -105,6 +79,9 @@ fn main(@builtin(local_invocation_id) l: vec3<u32>, @builtin(local_invocation_in
     );
     for wrong in ["l.x + 2u * (l.y + 2u * l.z)", "l.x + l.y + l.z", "n / 2u"] {
         neither(&text(wrong), &launch([1, 1, 1], &[96]));
+    }
+    for wrong in ["0", "n", "g.x + 4u * (g.y + 5u * g.z)"] {
+        neither(&text(wrong), &launch([2, 2, 2], &[4 * 192]));
     }
 }
 
