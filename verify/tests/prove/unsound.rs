@@ -41,6 +41,17 @@ fn main(@builtin(workgroup_id) w: vec3<u32>) {{ y[{at}] = 1.0; }}"
         neither(&text(&format!("{id} / 2u")), &launch(count, &[64]));
         exactly(Both, &text(id), &launch(count, &[16]));
     }
+    let all = "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1)
+fn main(@builtin(workgroup_id) w: vec3<u32>) { y[AT] = 1.0; }";
+    for wrong in [
+        "w.x + w.y",
+        "w.y + w.z",
+        "w.x + 3u * w.y + 12u * w.z",
+        "w.x / 2u",
+    ] {
+        neither(&all.replace("AT", wrong), &launch([4, 4, 4], &[1024]));
+    }
 }
 
 #[test]
@@ -166,6 +177,15 @@ fn loops_that_are_not_what_they_seem() {
                 "for (var i = 0u; i < 3u; i++) {{ if i > t {{ {leave}; }} workgroupBarrier(); }} y[own] = 0.0;"
             ),
         );
+    }
+    for leave in ["break", "continue"] {
+        let barrier = format!("workgroupBarrier(); if i > t {{ {leave}; }} y[own] = 0.0;");
+        let body = format!("for (var i = 0u; i < 3u; i++) {{ {barrier} }}");
+        match leave {
+            // Who is gone meets the next one no more; who went on does.
+            "break" => loops::bad("", &body),
+            _ => loops::form(Following, "", &body, 64),
+        }
     }
     // A part of a vector is changed for the next iteration.
     loops::bad(
