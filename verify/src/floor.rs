@@ -160,6 +160,26 @@ mod tests {
     }
 
     #[test]
+    fn every_product_of_a_chain_is_counted() {
+        let ty = |shape: &[usize]| TensorType::new(DType::F32, shape);
+        let exp = |x: u32| Op::Unary {
+            x: ValueId(x),
+            kind: UnaryKind::Exp,
+        };
+        let mut chain = program(product(), &[30, 10], 5);
+        chain.push("op", exp(2), ty(&[30, 10]));
+        chain.push("op", exp(0), ty(&[30, 20]));
+        chain.push("op", exp(3), ty(&[30, 10]));
+        let all = Floor::of(&chain, &|_| true);
+        assert_eq!(all.bytes, 4 * (600 + 200 + 300));
+        assert_eq!(all.multiply_adds, 30 * 20 * 10);
+        // What is returned is one of them.
+        chain.outputs = vec![ValueId(4)];
+        let other = Floor::of(&chain, &|_| true);
+        assert_eq!((other.bytes, other.multiply_adds), (4 * 1200, 0));
+    }
+
+    #[test]
     fn what_need_not_be_done_is_not_counted() {
         // The product is not returned.
         let dead = Floor::of(&program(product(), &[30, 10], 0), &|_| true);

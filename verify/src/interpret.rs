@@ -18,6 +18,8 @@ mod access;
 mod arithmetic;
 mod column;
 mod domain;
+#[cfg(test)]
+mod evaluated;
 mod expression;
 mod function;
 mod launch;

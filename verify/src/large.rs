@@ -201,4 +201,59 @@ mod tests {
         other.outputs = vec![ValueId(0)];
         assert!(!same(&quotient("f", 2.0), &other));
     }
+
+    /// a [2, 3] times b [3, 5], with an edit.
+    fn product(limit: u64, edit: impl Fn(&mut Program)) -> Option<Large> {
+        let ty = |shape: &[usize]| TensorType::new(DType::F32, shape);
+        let input = |name: &str, shape: &[usize]| Input {
+            name: name.into(),
+            ty: ty(shape),
+        };
+        let mut program = Program {
+            name: "f".into(),
+            inputs: vec![input("a", &[2, 3]), input("b", &[3, 5])],
+            nodes: Vec::new(),
+            outputs: vec![ValueId(2)],
+        };
+        let op = Op::Matmul {
+            a: ValueId(0),
+            b: ValueId(1),
+            bias: None,
+            residual: None,
+            transpose_a: false,
+            transpose_b: false,
+            activation: None,
+        };
+        program.push("f", op, ty(&[2, 5]));
+        edit(&mut program);
+        Large::of(&program, limit)
+    }
+
+    #[test]
+    fn only_one_product_of_its_own_is_sampled() {
+        let plain = product(29, |_| {}).unwrap();
+        assert_eq!(
+            (plain.m, plain.n, plain.k, plain.operands),
+            (2, 5, 3, [0, 1])
+        );
+        // As large as the limit, 2 · 3 · 5, is not larger.
+        assert!(product(30, |_| {}).is_none());
+        // A batch of one is one matrix, a batch of two is not.
+        let batch = |size: usize| {
+            product(29, |it| {
+                it.inputs[0].ty.shape.insert(0, size);
+                it.nodes[0].ty.shape.insert(0, size);
+            })
+        };
+        assert!(batch(1).is_some() && batch(2).is_none());
+        for (index, dtype) in [(0, DType::F16), (1, DType::F16)] {
+            assert!(product(29, |it| it.inputs[index].ty.dtype = dtype).is_none());
+        }
+        assert!(product(29, |it| it.nodes[0].ty.dtype = DType::F16).is_none());
+        assert!(product(29, |it| it.inputs[1].ty.shape = vec![4, 5]).is_none());
+        // What is returned is the product, and nothing else.
+        assert!(product(29, |it| it.outputs = vec![ValueId(0)]).is_none());
+        assert!(product(29, |it| it.outputs.push(ValueId(2))).is_none());
+        assert!(product(29, |it| it.outputs.push(ValueId(0))).is_none());
+    }
 }

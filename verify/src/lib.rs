@@ -34,6 +34,8 @@ mod bind;
 mod compose;
 pub mod convert;
 mod device;
+#[cfg(test)]
+mod drawn;
 mod exact;
 mod faults;
 mod faulty;

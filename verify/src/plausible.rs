@@ -160,5 +160,12 @@ mod tests {
             assert_eq!(refusal.reason, Reason::Implausible);
             assert!(refusal.detail.contains(words), "{}", refusal.detail);
         }
+        // Where there is nothing to do, a time is still more than none.
+        let idle = Floors {
+            whole: floor(0),
+            units: Vec::new(),
+        };
+        assert!(idle.hold(&timing([half, half], 1e-9, 1e-9)).is_ok());
+        assert!(idle.hold(&timing([half, half], 0.0, 1.0)).is_err());
     }
 }

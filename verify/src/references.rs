@@ -167,4 +167,33 @@ mod tests {
         let product = references.evaluate(&product, &inputs(0)).unwrap();
         assert_ne!(first[0].value, product[0].value);
     }
+
+    #[test]
+    fn what_is_kept_is_counted_and_limited() {
+        let references = References::default();
+        let program = program(BinaryKind::Add);
+        let inputs = references.generate(&program, Values::Normal, 0).unwrap();
+        let outputs = references.evaluate(&program, &inputs).unwrap();
+        let typical = outputs[0].typical.as_ref().map_or(0, Vec::len);
+        // Values and bounds of four elements.
+        let all = 8 * (4 + 4 + typical);
+        assert_eq!(
+            format!("{references:?}"),
+            format!("References(1, {all} bytes)")
+        );
+        let other = references.generate(&program, Values::Normal, 1).unwrap();
+        references.evaluate(&program, &other).unwrap();
+        assert_eq!(
+            format!("{references:?}"),
+            format!("References(2, {} bytes)", 2 * all)
+        );
+        let mut arrays = Arrays {
+            bytes: MOST_BYTES - all,
+            ..Arrays::default()
+        };
+        arrays.keep(0, &outputs);
+        assert_eq!((arrays.found.len(), arrays.bytes), (1, MOST_BYTES));
+        arrays.keep(1, &outputs);
+        assert_eq!((arrays.found.len(), arrays.bytes), (1, MOST_BYTES));
+    }
 }

@@ -293,3 +293,30 @@ fn hold(
     set.outputs = Some(outputs.to_vec());
     Ok(decided)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn inputs_of_timed_runs_are_new_ones() {
+        let seeds = |seed| {
+            let options = Options {
+                seed,
+                ..Options::default()
+            };
+            let timed = (0..=SETS.end).map(move |number| set_seed(number, &options));
+            timed.collect::<Vec<u64>>()
+        };
+        let options = Options::default();
+        let cases = options.value_cases().into_iter();
+        let mut seen: HashSet<u64> = cases.map(|(_, salt)| options.seed_of(salt)).collect();
+        for seed in [0, 100] {
+            for own in seeds(seed) {
+                assert!(seen.insert(own), "{own}");
+            }
+        }
+    }
+}

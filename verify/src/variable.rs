@@ -19,3 +19,33 @@ pub(crate) fn holds_scalars(variable: &GlobalVariable, uniform: Option<Place>) -
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_immediates_or_the_uniform_in_their_place() {
+        let text = "
+            var<immediate> passed: u32;
+            @group(0) @binding(1) var<uniform> sizes: vec4<u32>;
+            @group(0) @binding(2) var<storage, read> x: array<u32>;
+            var<workgroup> s: u32;
+            @compute @workgroup_size(1) fn main() {}";
+        let module = naga::front::wgsl::parse_str(text).unwrap();
+        let at = |binding| Some(Place { group: 0, binding });
+        for (uniform, expected) in [
+            (None, [true, false, false, false]),
+            (at(1), [false, true, false, false]),
+            (at(3), [false; 4]),
+            // A buffer is none, wherever it stands.
+            (at(2), [false; 4]),
+        ] {
+            let variables = module.global_variables.iter();
+            let found: Vec<bool> = variables
+                .map(|(_, variable)| holds_scalars(variable, uniform))
+                .collect();
+            assert_eq!(found, expected, "{uniform:?}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What the gate says: the verdict, with its evidence.
 
-use std::fmt;
+mod display;
 
 use kforge_oracle::{Comparison, Values};
 use kforge_runtime::DeviceDescription;
@@ -434,43 +434,6 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            stage,
-            values,
-            elements,
-            typical_ratio,
-            ..
-        } = self;
-        write!(
-            f,
-            "stage '{stage}' ({values} values): {elements} errors are beyond their typical size, \
-             up to {typical_ratio:.2} of it"
-        )
-    }
-}
-
-impl fmt::Display for Exact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            shapes,
-            p,
-            q,
-            draws,
-            degree,
-            log2_error,
-            ..
-        } = self;
-        let noun = if *shapes == 1 { "shape" } else { "shapes" };
-        write!(
-            f,
-            "exact at {shapes} {noun} modulo p = {p}, q = {q}, {draws} draws, degree up to \
-             {degree}: a wrong element passes with at most 2^{log2_error:.0}"
-        )
-    }
-}
-
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
@@ -496,3 +459,6 @@ pub fn describe(result: &Comparison) -> String {
         result.mismatches, result.elements, result.nan_or_inf, result.undecided
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,8 @@ mod dims;
 mod error;
 mod found;
 mod interface;
+#[cfg(test)]
+mod named;
 mod nesting;
 mod place;
 mod shader;

@@ -112,6 +112,30 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_reached_and_not_passed() {
+        for fine in [
+            format!("{}{}", "(".repeat(127), ")".repeat(127)),
+            format!("a = {}b;", "-".repeat(128)),
+            format!("a{} = b;", ".x".repeat(64)),
+            "if a {} else ".repeat(1000),
+            // Comments inside of comments, of which all end.
+            format!("/* /* {0} */ {0} */ a = b;", "(".repeat(200)),
+            // Brackets that close what nothing opened.
+            format!("{}{}", ")".repeat(300), "(".repeat(100)),
+        ] {
+            assert_eq!(check(&fine), Ok(()), "{fine}");
+        }
+        for deep in [
+            format!("/* /* */ */ {}", "(".repeat(129)),
+            format!("/* a */ /* b */ {}", "(".repeat(129)),
+            format!("a = {}b;", "- + ".repeat(501)),
+            format!("a = {}b;", "- - ".repeat(65)),
+        ] {
+            assert!(check(&deep).is_err(), "{deep}");
+        }
+    }
+
+    #[test]
     fn what_is_too_deep_is_refused_with_its_line() {
         for (deep, words) in [
             (

@@ -392,11 +392,19 @@ mod tests {
             (rule(Some(4), Some(10), None), 11, 8),
             (rule(None, Some(10), None), 11, 10),
             (rule(None, None, Some(64)), 3, 64),
+            (rule(Some(4), Some(8), None), 8, 8),
+            (rule(Some(4), Some(9), None), 3, 4),
         ] {
             assert_eq!(rule.nearest(size), expected);
             assert!(rule.takes(expected));
         }
         assert!(!rule(Some(4), None, None).takes(5));
+        let least = Rule {
+            least: Some(8),
+            ..rule(None, None, None)
+        };
+        assert!(least.takes(8) && least.takes(9) && !least.takes(7));
+        assert_eq!((least.nearest(3), least.nearest(9)), (8, 9));
     }
 
     #[test]

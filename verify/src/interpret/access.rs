@@ -135,14 +135,14 @@ impl<'m, D: Domain> Machine<'m, D> {
         let types = &self.program.module.types;
         let stride = match *frame.code.info[pointer].ty.inner_with(types) {
             TypeInner::Pointer { base, .. } => match self.program.inner(base) {
-                TypeInner::Array { stride, .. } => *stride as usize,
+                TypeInner::Array { stride, .. } => i64::from(*stride),
                 _ => return unsupported("the length of something that is no array"),
             },
             _ => return unsupported("the length of something that is no array"),
         };
         let Some(Pointers {
             variable: Variable::Global(index),
-            ..
+            offsets,
         }) = frame.columns[pointer.index()].pointers()
         else {
             return unsupported("the length of something that is no buffer");
@@ -151,7 +151,9 @@ impl<'m, D: Domain> Machine<'m, D> {
             return unsupported("the length of what is bound to nothing");
         };
         let memory = &self.memories[memory];
-        let elements = (memory.cells.len() * memory.unit - base as usize) / stride;
-        Ok(Column::Integers(vec![elements as i64; self.width]))
+        // Behind the members in front of it.
+        let room = (memory.cells.len() * memory.unit) as i64 - base;
+        let elements = offsets.iter().map(|offset| (room - offset).max(0) / stride);
+        Ok(Column::Integers(elements.collect()))
     }
 }

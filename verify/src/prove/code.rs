@@ -83,6 +83,19 @@ impl Code {
         i64::from(self.layouter[ty].size)
     }
 
+    /// Bytes that a variable has whatever is bound: all of it, or what is in front of an array
+    /// without a size.
+    pub(super) fn fixed_size(&self, ty: Handle<Type>) -> i64 {
+        let types = &self.module.types;
+        match &types[ty].inner {
+            inner if !inner.is_dynamically_sized(types) => self.size(ty),
+            TypeInner::Struct { members, .. } => {
+                members.last().map_or(0, |last| i64::from(last.offset))
+            }
+            _ => 0,
+        }
+    }
+
     /// What a pointer's type says it points to; `info` is that of its function.
     pub(super) fn pointee(
         &self,

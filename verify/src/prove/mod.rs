@@ -27,6 +27,8 @@
 
 mod barriers;
 mod bounds;
+#[cfg(test)]
+mod brute;
 mod cells;
 mod code;
 mod concrete;

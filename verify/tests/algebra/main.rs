@@ -7,3 +7,4 @@ mod forms;
 mod memory;
 mod programs;
 mod unit;
+mod values;

@@ -49,6 +49,9 @@ fn bounds_and_writes() {
         "a[i + 1000u] +",
         "reads element 1000 of 'a', which has 40",
     );
+    // An index that is a float on the way.
+    case.accepts(&text.replace("a[i] +", "a[u32(f32(i))] +"));
+    case.accepts(&text.replace("a[i] +", "a[u32(f32(i) + 0.75)] +"));
     // Every invocation writes the same value: no result is wrong, but it is a race.
     let all = "if i < 40u { for (var j = 0u; j < 40u; j++) { y[j] = a[j] + b[j]; } }";
     case.leaves_open(

@@ -5,12 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod again;
+mod arguments;
 mod bounds;
+mod evidence;
 mod half;
 mod large;
 mod package;
 mod programs;
 mod state;
+mod unchecked;
 
 use kforge_oracle::Level;
 use kforge_verify::{Options, Reason, Scope};

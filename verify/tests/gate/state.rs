@@ -125,6 +125,38 @@ fn a_result_that_changes_when_inputs_return_is_refused() {
 }
 
 #[test]
+fn guards_are_checked_when_the_first_inputs_return() {
+    let failure = refused(
+        "s[i] = a[i] + b[i]; if n[i] > 7.0 && i == 99u { s[i + 1u + u32(a[0] * 0.0)] = 1.0; }",
+    );
+    assert_eq!(failure.reason, Reason::Poison, "{failure:?}");
+}
+
+#[test]
+fn weights_are_the_same_in_every_timed_run() {
+    let mut package = package(SUM, TWICE);
+    package.manifest.buffers[1].role = Role::Weight;
+    let entry = package.manifest.entries.get_mut("main").unwrap();
+    entry.inputs.truncate(1);
+    let listed = units(&package);
+    // Of weight and argument it is told which is which.
+    let text = SUM.replace("a[i] + b[i]", "a[i] + a[i] + b[i]");
+    package.files.insert("kernels/sum.wgsl".into(), text.into());
+    let sum = additions("sum", &["a", "b"], &[(0, 0), (2, 1)]);
+    let mut listed = listed;
+    listed[0].program = Some(serde_json::to_value(sum).unwrap());
+    let function = additions("main", &["arg0", "b"], &[(0, 0), (2, 1), (3, 3)]);
+    set_programs(&mut package, function, listed);
+    let subject = Subject::of_package(&package, "main").unwrap();
+    let (exec, options) = (ExecOptions::default(), Options::default());
+    let verdict = kforge_verify::verify(&subject, device(), &exec, &options);
+    assert!(verdict.passed, "{}", verdict.summary());
+    let mut timer = Timer::new(&subject, &verdict, device(), &exec, &options).unwrap();
+    let timing = timer.time(Repeats::exactly(12)).unwrap();
+    assert_eq!(timing.total.wall_ms.unwrap().samples, 12);
+}
+
+#[test]
 fn right_runs_have_times() {
     let timing = timed("s[i] = a[i] + b[i];", 40).unwrap();
     assert_eq!(timing.dispatches.len(), 2);

@@ -1,6 +1,9 @@
 //! Indices.
 
-use crate::{launch, open, proved, wrong};
+use crate::{
+    forms::{Both, bad, exactly, kernel, neither},
+    launch, open, proved, wrong,
+};
 
 const ADD: &str = "
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -177,4 +180,43 @@ fn main(@builtin(local_invocation_id) id: vec3<u32>) { y[id.x] = 0.0; }";
         &launch([1, 1, 1], &[252]),
         &["index 255 into 'y', which has 252 elements"],
     );
+}
+
+#[test]
+fn signs_of_quotients_and_shifts() {
+    bad("", "let a = i32(own) - 20; if a / 4 < 5 { y[a] = 0.0; }");
+    bad("", "let a = (i32(own) - 20) >> 1u; y[a * 2] = 0.0;");
+    bad("", "let a = (i32(own) - 20) % 64; y[a] = 0.0;");
+    let data = "@group(0) @binding(1) var<storage, read> x: array<f32>;";
+    for (body, words) in [
+        ("y[own] = x[own / (1u + g.y % 3u)];", 64),
+        (
+            "if own < 20u { let a = i32(own) - 20; y[own] = x[4 * (a / 4) - a]; } else { y[own] = 0.0; }",
+            4,
+        ),
+        ("y[own] = x[min(own, 40u + g.x)];", 56),
+        (
+            "var v = 0.0; if own < 20u { let a = i32(own) - 20; v = x[4 * (a / 4) - a + 19]; } y[own] = v;",
+            23,
+        ),
+        ("y[own] = x[5u - own % (2u + g.y % 2u)];", 6),
+        (
+            "y[own] = x[max(i32(own) - 9, i32(g.x) - 3 + i32(g.y) * 3 + 3)];",
+            55,
+        ),
+    ] {
+        exactly(
+            Both,
+            &kernel(data, body),
+            &launch([2, 2, 1], &[256, 4 * words]),
+        );
+    }
+    for wrong in [
+        "y[own] = x[(i32(own) - 20) / (1 + i32(g.y) % 3) + 6];",
+        "y[own] = x[((i32(own) - 20) >> 1u) + 3];",
+        "y[own] = x[max(i32(own) - 20, i32(g.x) - 9)];",
+        "var q = 0.0; if x[own] > 0.5 { q = y[7]; } y[own] = q;",
+    ] {
+        neither(&kernel(data, wrong), &launch([2, 2, 1], &[256, 1 << 16]));
+    }
 }

@@ -4,9 +4,15 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod bounds;
+mod forms;
 mod kernels;
+mod large;
 mod limits;
+mod loops;
+mod memory;
 mod races;
+mod shared;
+mod unsound;
 
 use kforge_runtime::manifest::Place;
 use kforge_verify::prove::{Code, Facts, Finding, Launch, Slot, prove};

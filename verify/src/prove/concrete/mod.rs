@@ -180,12 +180,12 @@ fn apart(
     (first, one, one_finished): (Who, &[Event], bool),
     (second, other, other_finished): (Who, &[Event], bool),
 ) -> Option<Defect> {
-    let line = |event: Option<&Event>| match event {
-        Some(Event::Barrier { line, .. }) => Some(*line),
+    let barrier = |event: Option<&Event>| match event {
+        Some(Event::Barrier { site, line, .. }) => Some((*site, *line)),
         _ => None,
     };
     for number in 0..one.len().max(other.len()) {
-        let (a, b) = (line(one.get(number)), line(other.get(number)));
+        let (a, b) = (barrier(one.get(number)), barrier(other.get(number)));
         let known = (a.is_some() || one_finished) && (b.is_some() || other_finished);
         if !known {
             return None;
@@ -194,12 +194,12 @@ fn apart(
             continue;
         }
         let ((meets, at), (misses, instead)) = match (a, b) {
-            (Some(at), instead) => ((first, at), (second, instead)),
-            (None, Some(at)) => ((second, at), (first, None)),
+            (Some((_, at)), instead) => ((first, at), (second, instead)),
+            (None, Some((_, at))) => ((second, at), (first, None)),
             (None, None) => return None,
         };
         let instead = match instead {
-            Some(line) => format!("is at the one of line {line}"),
+            Some((_, line)) => format!("is at another one, of line {line}"),
             None => "meets none any more".to_owned(),
         };
         return Some(Defect {

@@ -353,11 +353,10 @@ impl Walk<'_> {
         };
         // Indices are checked one by one, against lengths that the type says: the buffer
         // must have room for what is of a fixed size.
-        let types = &self.code.module.types;
-        let ty = self.code.module.global_variables[global].ty;
-        let fixed = !types[ty].inner.is_dynamically_sized(types);
-        if fixed || !at.part {
-            let all = if fixed { self.code.size(ty) } else { size };
+        let all = self
+            .code
+            .fixed_size(self.code.module.global_variables[global].ty);
+        if all > 0 {
             let last = self.terrain.pool.constant(all - 1);
             let what = self.name(&at);
             self.bound(last, bytes, &what, span);

@@ -217,7 +217,8 @@ impl Walk<'_> {
                 convert,
             } => {
                 let value = self.value(*expr)?;
-                let (kind, whole) = (*kind, matches!(convert, None | Some(4)));
+                // A boolean has one byte.
+                let (kind, whole) = (*kind, matches!(convert, None | Some(1 | 4)));
                 self.lanes(handle, &[value], |walk, lanes| match lanes {
                     [one] if whole => walk.convert(kind, one),
                     _ => None,

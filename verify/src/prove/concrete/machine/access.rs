@@ -182,10 +182,10 @@ impl Machine<'_> {
             },
         };
         let line = self.code.line(span);
-        let ty = self.code.module.global_variables[global].ty;
-        let fixed = !types[ty].inner.is_dynamically_sized(types);
-        if fixed || !at.part {
-            let all = if fixed { self.code.size(ty) } else { size };
+        let all = self
+            .code
+            .fixed_size(self.code.module.global_variables[global].ty);
+        if all > 0 {
             inside(self.name(at), all - 1, bytes, line)?;
         }
         let address = at.whole.map_or(at.address, |(address, _)| address);

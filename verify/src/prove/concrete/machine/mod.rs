@@ -7,7 +7,10 @@
 mod access;
 mod compute;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use naga::{
     Barrier, Block, BuiltIn, Expression, Function, GlobalVariable, Handle, LocalVariable, Span,
@@ -52,6 +55,8 @@ pub(super) enum Event {
     Barrier {
         orders_workgroup: bool,
         orders_storage: bool,
+        /// Tells it from every other in the text, and from itself in another call.
+        site: u64,
         line: Line,
     },
 }
@@ -98,6 +103,8 @@ pub(super) struct Machine<'m> {
     local: [u32; 3],
     frame: Frame<'m>,
     steps: u64,
+    /// The calls around the present statement, as one number.
+    calls: u64,
     pub(super) events: Vec<Event>,
 }
 
@@ -118,12 +125,20 @@ pub(super) fn follow(
         local,
         frame: Frame::new(&entry.function, code.entry_info()),
         steps,
+        calls: 0,
         events: Vec::new(),
     };
     machine.arguments();
     let stop = machine.whole().err();
     let used = steps - machine.steps;
     (machine.events, stop, used)
+}
+
+/// A place in the text inside of some calls.
+fn site(calls: u64, span: Span) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (calls, span.to_range().map(|range| range.start)).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl<'m> Frame<'m> {
@@ -318,7 +333,7 @@ impl<'m> Machine<'m> {
                 function,
                 arguments,
                 result,
-            } => self.call(*function, arguments, *result)?,
+            } => self.call(*function, arguments, *result, span)?,
             Statement::SubgroupBallot { result, .. }
             | Statement::SubgroupGather { result, .. }
             | Statement::SubgroupCollectiveOperation { result, .. } => {
@@ -347,6 +362,7 @@ impl<'m> Machine<'m> {
             self.events.push(Event::Barrier {
                 orders_workgroup: flags.contains(Barrier::WORK_GROUP),
                 orders_storage: flags.contains(Barrier::STORAGE),
+                site: site(self.calls, span),
                 line: self.code.line(span),
             });
         }
@@ -357,6 +373,7 @@ impl<'m> Machine<'m> {
         callee: Handle<Function>,
         arguments: &[Handle<Expression>],
         result: Option<Handle<Expression>>,
+        span: Span,
     ) -> Done {
         let function = &self.code.module.functions[callee];
         let returned = if is_pure(self.code, function) {
@@ -375,7 +392,10 @@ impl<'m> Machine<'m> {
                 frame.arguments.push(value);
             }
             let caller = std::mem::replace(&mut self.frame, frame);
+            let calls = self.calls;
+            self.calls = site(calls, span);
             self.whole()?;
+            self.calls = calls;
             std::mem::replace(&mut self.frame, caller).returned
         };
         if let Some(result) = result {
