@@ -311,8 +311,9 @@ mod tests {
             timed.collect::<Vec<u64>>()
         };
         let options = Options::default();
-        let cases = options.value_cases().into_iter();
-        let mut seen: HashSet<u64> = cases.map(|(_, salt)| options.seed_of(salt)).collect();
+        // No case adds as much to the seed.
+        let salts = 0..16;
+        let mut seen: HashSet<u64> = salts.map(|salt| options.seed_of(salt)).collect();
         for seed in [0, 100] {
             for own in seeds(seed) {
                 assert!(seen.insert(own), "{own}");
