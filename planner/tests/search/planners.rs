@@ -118,10 +118,11 @@ fn a_small_space_is_used_up_and_then_there_is_no_more() {
     assert_eq!(all.len(), count);
     let searches: [Box<dyn Propose>; 2] = [Box::new(Exhaustive::new()), Box::new(Evolve::new(1))];
     for mut planner in searches {
-        let history = run(&mut *planner, &problem, &device, 4, 20);
+        let history = run(&mut *planner, &problem, &device, 4, count / 4 + 2);
         let found: HashSet<String> = ids(&history).into_iter().collect();
         // The heuristic's schedule may lie off the grid.
-        assert!(found.is_superset(&all), "{}", planner.name());
+        let missing = all.difference(&found).count();
+        assert_eq!(missing, 0, "{} of {count}", planner.name());
         assert!(found.len() <= count + 1, "{}", planner.name());
         let more = planner.propose(&problem, &device, &history, 4).unwrap();
         assert_eq!(more, [], "{}", planner.name());
