@@ -1,9 +1,9 @@
 //! The knobs of an attention kernel.
 
 use super::{
-    MATRIX_PADDING, Unfit,
+    Kernel, MATRIX_PADDING, Unfit,
     attention_relations::{Heads, split},
-    defaults::{self, Kernel},
+    matrix::EDGE,
     schedule, verdict,
 };
 use crate::{Element, device::Device};
@@ -22,9 +22,6 @@ schedule! {
 
 /// Head size above which the accumulator of one query leaves the registers.
 pub const MAX_HEAD: u64 = 256;
-
-/// The edge of the matrices that default schedules use; others were never measured.
-const EDGE: i64 = 16;
 
 /// Queries that are few.
 const FEW: i64 = 8;
@@ -126,10 +123,9 @@ impl AttentionSchedule {
         device: &Device,
     ) -> Self {
         let sizes = [queries, head, value_head];
-        let measured = defaults::near(device, Kernel::Attention, element, &sizes);
-        let mut measured = measured.into_iter().map(Self::with);
         let fits = |it: &Self| it.check(head, value_head, element, device).is_ok();
-        if let Some(schedule) = measured.find(fits) {
+        let measured = Self::measured(device, Kernel::Attention, element, &sizes, fits);
+        if let Some(schedule) = measured {
             return schedule;
         }
         // Few queries would leave compute units idle with large blocks.

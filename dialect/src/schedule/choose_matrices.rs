@@ -3,11 +3,9 @@
 use super::{
     MatmulProblem, MatmulSchedule,
     choose_tiles::{gpu_units, tiles},
+    matrix::EDGE,
 };
 use crate::device::Device;
-
-/// The edge of the matrices that default schedules use; others were never measured.
-const EDGE: i64 = 16;
 
 /// The largest tiles for the matrix unit that give every compute unit a workgroup, or the
 /// smallest ones; none where the device has no such unit or the result is thinner than a

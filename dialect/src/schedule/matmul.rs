@@ -1,10 +1,6 @@
 //! The knobs of a matmul kernel, what they must satisfy, and a first guess.
 
-use super::{
-    Unfit, choose_tiles,
-    defaults::{self, Kernel},
-    matmul_relations, schedule, verdict,
-};
+use super::{Kernel, Unfit, choose_tiles, matmul_relations, schedule, verdict};
 use crate::{Element, MatmulSignature, device::Device};
 
 schedule! {
@@ -151,10 +147,8 @@ impl MatmulSchedule {
     /// cost, which every problem and device has.
     pub fn guess(problem: &MatmulProblem, device: &Device) -> Self {
         let sizes = [problem.batch, problem.m, problem.n, problem.k];
-        let measured = defaults::near(device, Kernel::Matmul, problem.element, &sizes);
-        let mut measured = measured.into_iter().map(Self::with);
-        measured
-            .find(|it| it.check(problem, device).is_ok())
+        let fits = |it: &Self| it.check(problem, device).is_ok();
+        Self::measured(device, Kernel::Matmul, problem.element, &sizes, fits)
             .unwrap_or_else(|| choose_tiles::choose(problem, device))
     }
 }

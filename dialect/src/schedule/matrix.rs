@@ -6,6 +6,9 @@ use crate::{Element, device::Device};
 /// Elements of padding behind each row of a tile that matrices are read from.
 pub const MATRIX_PADDING: i64 = 8;
 
+/// The edge of the matrices that default schedules use; others were never measured.
+pub(super) const EDGE: i64 = 16;
+
 /// An edge of matrices, where there is one.
 pub(super) fn matrix_unit(unfit: &mut Vec<Unfit>, value: Option<i64>) -> Option<i64> {
     let fits = |edge: &i64| [0, 8, 16].contains(edge);

@@ -83,11 +83,21 @@ macro_rules! schedule {
                 Some(Self { $($field: value($knob)?,)* })
             }
 
-            /// The schedule with these knobs, and the others at their defaults.
-            pub(crate) fn with(knobs: &std::collections::BTreeMap<String, i64>) -> Self {
+            /// The schedule measured nearest to these sizes that fits; knobs that it does not
+            /// state are at their defaults.
+            pub(crate) fn measured(
+                device: &$crate::device::Device,
+                kernel: $crate::schedule::Kernel,
+                element: $crate::Element,
+                sizes: &[u64],
+                fits: impl Fn(&Self) -> bool,
+            ) -> Option<Self> {
                 let plain = Self::default();
-                let knob = |name: &str| knobs.get(name).copied().or_else(|| plain.knob(name));
-                Self::read(knob).unwrap_or(plain)
+                let near = $crate::schedule::defaults::near(device, kernel, element, sizes);
+                let mut schedules = near.into_iter().filter_map(|knobs| {
+                    Self::read(|name| knobs.get(name).copied().or_else(|| plain.knob(name)))
+                });
+                schedules.find(fits)
             }
 
             /// The value of the knob called `name`.

@@ -1,9 +1,7 @@
 //! The knobs of a row kernel: softmax, layer_norm and rms_norm.
 
 use super::{
-    Unfit,
-    defaults::{self, Kernel},
-    divides, power_of_two, schedule, subgroups, vector_width, verdict, within,
+    Kernel, Unfit, divides, power_of_two, schedule, subgroups, vector_width, verdict, within,
 };
 use crate::{Element, device::Device};
 
@@ -89,9 +87,9 @@ impl RowSchedule {
     /// cost and nothing waits: on lavapipe softmax 512x512 takes 0.47 ms with 8
     /// invocations and 1.6 ms with 128 (2026-11-21).
     pub fn guess(rows: u64, n: u64, element: Element, device: &Device) -> Self {
-        let measured = defaults::near(device, Kernel::Rows, element, &[rows, n]);
-        let mut measured = measured.into_iter().map(Self::with);
-        if let Some(schedule) = measured.find(|it| it.check(device).is_ok()) {
+        let fits = |it: &Self| it.check(device).is_ok();
+        let measured = Self::measured(device, Kernel::Rows, element, &[rows, n], fits);
+        if let Some(schedule) = measured {
             return schedule;
         }
         let vector_width = if n.is_multiple_of(4) { 4 } else { 1 };
@@ -99,7 +97,8 @@ impl RowSchedule {
             true => (SOFTWARE_LANES, MAX_ACCESSES),
             false => (512, 8),
         };
-        let shuffle = !device.is_software() && device.has("subgroup") && device.subgroup_size > 0;
+        let shuffle =
+            !device.is_software() && subgroups(&mut Vec::new(), ("shuffle", 1), device).is_some();
         let accesses_of_row = n as i64 / vector_width;
         // On the H200, us (2026-11-28): 65536 rows of 256 37.7 with 16 invocations each, 39.8
         // with 32, 39.4 with 8; 4096 rows of 1024 12.2 with 128, 12.7 with 32, 12.3 with 64,

@@ -165,13 +165,12 @@ impl AttentionKernel {
         invocation: &Ix<'c, 'a>,
         copy: &Copy<'_, 'c, 'a>,
     ) -> Emitted<()> {
-        let Turn { loads, turns } = self.turn(copy, LOADS);
-        if loads == 0 {
+        let turn = self.turn(copy, LOADS);
+        if turn.loads == 0 {
             return Ok(());
         }
-        let turn = Turn { loads, turns };
-        let stride = loads * self.invocations();
-        let (from, to) = (Ix::Const(0), Ix::Const(turns));
+        let stride = turn.loads * self.invocations();
+        let (from, to) = (Ix::Const(0), Ix::Const(turn.turns));
         emit.for_loop(&from, &to, 1, &[], |emit, number, _| {
             let first = emit.shared(number * stride + invocation.clone())?;
             let places = self.places(emit, &first, copy, turn)?;
