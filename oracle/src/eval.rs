@@ -8,7 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::array::Array;
-use crate::model::{Model, Rounding};
+use crate::model::{Model, Rounding, SIN_COS_ABSOLUTE};
 use crate::op::{ConstantData, Op};
 use crate::program::{Node, Program, TensorType, ValueId};
 use crate::validate::ProgramError;
@@ -44,6 +44,9 @@ pub struct EvalOptions {
     /// Most multiply-adds of all matrix products, so that no program can occupy the host for
     /// hours; 2^36 take minutes on two cores.
     pub max_multiply_adds: u64,
+    /// Absolute error of the device's sine and cosine in [-π, π]; WGSL's guarantee unless
+    /// measured.
+    pub sin_cos: f64,
 }
 
 impl Default for EvalOptions {
@@ -52,6 +55,7 @@ impl Default for EvalOptions {
             rounding: Rounding::Device,
             max_elements: 1 << 28,
             max_multiply_adds: 1 << 36,
+            sin_cos: SIN_COS_ABSOLUTE,
         }
     }
 }
@@ -207,7 +211,10 @@ pub(crate) fn evaluate_with(
     program.validate()?;
     check_inputs(program, inputs)?;
     check_limits(program, opts)?;
-    let model = Model::new(opts.rounding);
+    let model = Model {
+        sin_cos: opts.sin_cos,
+        ..Model::new(opts.rounding)
+    };
     let mut values: Vec<Arc<Array>> = inputs
         .iter()
         .map(|x| Arc::new(with_flushed_inputs(x, &model)))

@@ -41,7 +41,7 @@ pub use field::{
     field_work,
 };
 pub use freivalds::{FreivaldsError, FreivaldsReport, Product, check_rows, freivalds};
-pub use model::Rounding;
+pub use model::{Rounding, SIN_COS_ABSOLUTE};
 pub use op::{ActivationKind, BinaryKind, ConstantData, Op, Predicate, ReduceKind, UnaryKind};
 pub use plain_check::{PlainComparison, compare_plain, is_smooth_half, is_vacuous};
 pub use program::{Input, Node, Program, TensorType, ValueId};

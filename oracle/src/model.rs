@@ -23,7 +23,7 @@
 //! | inverseSqrt | 2 ULP = 4u | WGSL |
 //! | sqrt | 1/inverseSqrt: 9u | WGSL |
 //! | tanh | 1e-5 absolute | WGSL |
-//! | sin, cos | 2^-11 absolute, plus 3u·abs(x) for the reduction of the argument to [-π, π], where WGSL's guarantee ends | WGSL |
+//! | sin, cos | 2^-11 absolute, plus 3u·abs(x) for the reduction of the argument to [-π, π], where WGSL's guarantee ends | WGSL, or what a device was measured to do: [`EvalOptions::sin_cos`](crate::EvalOptions::sin_cos) |
 //! | erf | 2^-20 absolute | not in WGSL: 1.5e-7 method error of Abramowitz-Stegun 7.1.26 plus f32 rounding of its polynomial and exp(-x²), at most 8e-7 |
 //!
 //! # `Rounding::None`
@@ -59,6 +59,8 @@ pub enum Rounding {
 pub(crate) struct Model {
     pub unit: f64,
     pub device: bool,
+    /// Absolute error of a device's sine and cosine.
+    pub sin_cos: f64,
 }
 
 impl Model {
@@ -67,10 +69,12 @@ impl Model {
             Rounding::Device => Model {
                 unit: F32_UNIT,
                 device: true,
+                sin_cos: SIN_COS_ABSOLUTE,
             },
             Rounding::None => Model {
                 unit: EXACT_UNIT,
                 device: false,
+                sin_cos: SIN_COS_ABSOLUTE,
             },
         }
     }

@@ -6,6 +6,8 @@
 //! reason. Two draws per shape; further ones, at most six in all, where roots or ties leave
 //! elements open.
 //!
+//! Kernels of the compiler's own also must not ask a sine or cosine for more than WGSL promises.
+//!
 //! Does nothing for native code. Limits: [`QUICK_OPERATIONS`] and [`FULL_OPERATIONS`] of the
 //! interpreter per unit and shape.
 
@@ -146,6 +148,13 @@ fn one_draw(
     field.listen();
     let mut memory = Memory::new(unit, symbols, &field, &inputs).map_err(Algebra::Open)?;
     let seen = run(unit, entry, symbols, &field, &mut memory, limit)?;
+    if let Some(angle) = field.turned_too_far()
+        && !unit.foreign
+    {
+        return Err(Algebra::Refused(format!(
+            "a kernel takes the sine or cosine of {angle:.2}, and WGSL promises nothing outside [-π, π]"
+        )));
+    }
     let compared = compare(entry, &field, &memory, &expected, seen.beyond.as_deref())?;
     Ok((seen, compared))
 }

@@ -50,7 +50,11 @@ impl<'p> Expected<'p> {
     ) -> Result<Self, Refusal> {
         let reference = match Large::of(program, options.full_multiply_adds) {
             Some(product) => Reference::Sampled(product),
-            None => Reference::Full(options.references.evaluate(program, inputs)?),
+            None => Reference::Full(options.references.evaluate(
+                program,
+                inputs,
+                options.sin_cos,
+            )?),
         };
         Ok(Self {
             program,

@@ -52,6 +52,7 @@ pub mod prove;
 mod references;
 mod refusal;
 mod replay;
+mod sines;
 mod subject;
 mod timer;
 mod variable;
@@ -99,6 +100,9 @@ pub struct Options {
     pub only: Option<String>,
     /// Whether shader checks stay on where the static proof shows them needless.
     pub keep_checks: bool,
+    /// Absolute error of the device's sine and cosine. Measured where a program has them;
+    /// WGSL's guarantee else.
+    pub sin_cos: f64,
     /// A fault of the gate, in mutation runs.
     pub faults: Faults,
 }
@@ -117,6 +121,7 @@ impl Default for Options {
             references: References::default(),
             only: None,
             keep_checks: false,
+            sin_cos: kforge_oracle::SIN_COS_ABSOLUTE,
             faults: Faults::default(),
         }
     }
@@ -138,6 +143,7 @@ pub fn verify(
     exec: &ExecOptions,
     options: &Options,
 ) -> Verdict {
+    let options = &sines::measured(subject, device, options);
     let mut verdict = Verdict::new(device.description(), options);
     verdict.own_shape_only.clone_from(&subject.own_shape_only);
     let faults = options.faults;

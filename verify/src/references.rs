@@ -27,7 +27,7 @@ pub struct References(Arc<Mutex<Kept>>);
 #[derive(Default)]
 struct Kept {
     inputs: Arrays<(blake3::Hash, Values, u64)>,
-    outputs: Arrays<blake3::Hash>,
+    outputs: Arrays<(blake3::Hash, u64)>,
 }
 
 struct Arrays<K> {
@@ -72,18 +72,26 @@ impl References {
         Ok(inputs)
     }
 
-    /// The outputs of `program` on `inputs`.
+    /// The outputs of `program` on `inputs`, for a device whose sine and cosine are off by
+    /// `sin_cos`.
     pub(crate) fn evaluate(
         &self,
         program: &Program,
         inputs: &[Array],
+        sin_cos: f64,
     ) -> Result<Arc<[Array]>, Refusal> {
-        let key = key(program, inputs).map_err(Refusal::failed)?;
+        let key = (
+            key(program, inputs).map_err(Refusal::failed)?,
+            sin_cos.to_bits(),
+        );
         if let Some(found) = self.kept(|kept| kept.outputs.found.get(&key).cloned()) {
             return Ok(found);
         }
-        let evaluation =
-            evaluate(program, inputs, &EvalOptions::default()).map_err(Refusal::failed)?;
+        let limits = EvalOptions {
+            sin_cos,
+            ..EvalOptions::default()
+        };
+        let evaluation = evaluate(program, inputs, &limits).map_err(Refusal::failed)?;
         let outputs: Arc<[Array]> = evaluation.outputs().into_iter().cloned().collect();
         self.kept(|kept| kept.outputs.keep(key, &outputs));
         Ok(outputs)
@@ -134,6 +142,8 @@ mod tests {
 
     use super::*;
 
+    const SIN: f64 = 1e-6;
+
     fn program(kind: BinaryKind) -> Program {
         let ty = TensorType::new(DType::F32, &[4]);
         let [a, b] = ["a", "b"].map(|name| Input {
@@ -158,14 +168,16 @@ mod tests {
         let inputs = |seed| references.generate(&program, Values::Normal, seed).unwrap();
         assert!(Arc::ptr_eq(&inputs(0), &inputs(0)));
         assert_ne!(inputs(0)[0].value, inputs(1)[0].value);
-        let first = references.evaluate(&program, &inputs(0)).unwrap();
-        let again = references.evaluate(&program, &inputs(0)).unwrap();
+        let first = references.evaluate(&program, &inputs(0), SIN).unwrap();
+        let again = references.evaluate(&program, &inputs(0), SIN).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
-        let other = references.evaluate(&program, &inputs(1)).unwrap();
+        let other = references.evaluate(&program, &inputs(1), SIN).unwrap();
         assert_ne!(first[0].value, other[0].value);
         let product = self::program(BinaryKind::Mul);
-        let product = references.evaluate(&product, &inputs(0)).unwrap();
+        let product = references.evaluate(&product, &inputs(0), SIN).unwrap();
         assert_ne!(first[0].value, product[0].value);
+        let worse = references.evaluate(&program, &inputs(0), 1e-3).unwrap();
+        assert!(!Arc::ptr_eq(&first, &worse));
     }
 
     #[test]
@@ -173,7 +185,7 @@ mod tests {
         let references = References::default();
         let program = program(BinaryKind::Add);
         let inputs = references.generate(&program, Values::Normal, 0).unwrap();
-        let outputs = references.evaluate(&program, &inputs).unwrap();
+        let outputs = references.evaluate(&program, &inputs, SIN).unwrap();
         let typical = outputs[0].typical.as_ref().map_or(0, Vec::len);
         // Values and bounds of four elements.
         let all = 8 * (4 + 4 + typical);
@@ -182,7 +194,7 @@ mod tests {
             format!("References(1, {all} bytes)")
         );
         let other = references.generate(&program, Values::Normal, 1).unwrap();
-        references.evaluate(&program, &other).unwrap();
+        references.evaluate(&program, &other, SIN).unwrap();
         assert_eq!(
             format!("{references:?}"),
             format!("References(2, {} bytes)", 2 * all)

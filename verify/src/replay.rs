@@ -8,7 +8,7 @@ use kforge_oracle::Program;
 use kforge_runtime::{Device, ExecOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Options, Runnable, Scope, Subject, Verdict, alone, device, verdict};
+use crate::{Failure, Options, Runnable, Scope, Subject, Verdict, alone, device, sines, verdict};
 
 /// One case: what was run on which inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub fn replay(
     let options = Options {
         seed: case.seed,
         only: case.values.clone(),
-        ..options.clone()
+        ..sines::measured(subject, device, options)
     };
     let mut verdict = Verdict::new(device.description(), &options);
     device::check(runnable, case.scope, device, exec, &options, &mut verdict);

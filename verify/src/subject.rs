@@ -27,6 +27,8 @@ pub struct Runnable {
     pub arguments: Vec<BufferId>,
     /// Functions of its own native kernels; else those of the whole run count.
     pub native: NativeKernels,
+    /// Kernels that somebody else wrote.
+    pub foreign: bool,
 }
 
 /// A unit of the same knobs at another shape.
@@ -92,6 +94,7 @@ impl Runnable {
             program,
             arguments,
             native: NativeKernels::default(),
+            foreign: false,
         })
     }
 
@@ -149,6 +152,7 @@ impl Subject {
             arguments: arguments(package, entry, &program).ok_or_else(missing)?,
             native: NativeKernels::default(),
             program,
+            foreign: false,
         };
         let listed: Vec<Unit> = package
             .units()?

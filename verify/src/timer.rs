@@ -25,6 +25,7 @@ use crate::{
     pair::{executable, run, same},
     plausible::Floors,
     refusal::Refusal,
+    sines,
     subject::Runnable,
     verdict::name,
 };
@@ -77,13 +78,14 @@ impl<'s> Timer<'s> {
             );
             return Err(place(Refusal::new(Reason::Execution, detail)));
         }
+        let options = sines::measured(subject, device, options);
         let exec = verdict.exec(&function.package, exec);
         Ok(Self {
             subject,
             executable: executable(function, device, &exec).map_err(place)?,
-            sets: sets(function, options).map_err(place)?,
+            sets: sets(function, &options).map_err(place)?,
             floors: Floors::of(subject),
-            options: options.clone(),
+            options,
         })
     }
 

@@ -207,7 +207,8 @@ pub enum Reason {
     OnlyWithinTolerance,
     /// No input led to a bound that says anything.
     Undecided,
-    /// The kernel is another function than its program, exactly.
+    /// The kernel is another function than its program, exactly, or asks a function for more
+    /// than is promised of it.
     Algebraic,
     /// Elements not written, guards or arguments overwritten, or padding read.
     Poison,

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::EvalError;
 use crate::array::Array;
 use crate::dtype::DType;
-use crate::model::{ERF_ABSOLUTE, LOG_ABSOLUTE, Model, SIN_COS_ABSOLUTE, TANH_ABSOLUTE};
+use crate::model::{ERF_ABSOLUTE, LOG_ABSOLUTE, Model, TANH_ABSOLUTE};
 use crate::op::{BinaryKind, Predicate, UnaryKind};
 use crate::program::{Node, TensorType};
 
@@ -128,7 +128,7 @@ fn unary_float(kind: UnaryKind, x: f64, d: f64, model: &Model) -> Pair {
         }
         Tanh => d.min(2.0) + model.absolute(TANH_ABSOLUTE),
         Erf => (1.13 * d).min(2.0) + model.absolute(ERF_ABSOLUTE),
-        Sin | Cos => (d + 3.0 * u * reach + model.absolute(SIN_COS_ABSOLUTE)).min(2.0),
+        Sin | Cos => (d + 3.0 * u * reach + model.absolute(model.sin_cos)).min(2.0),
         Floor => (y - (x - d).floor()).max((x + d).floor() - y),
         Ceil => (y - (x - d).ceil()).max((x + d).ceil() - y),
     };

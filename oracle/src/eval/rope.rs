@@ -6,14 +6,15 @@
 //! # Bound
 //! Angle a = pos·f: 3u|a| for the product and the reduction to [-π, π]; without the inv_freq
 //! operand f = exp2(-t), t = 2i/R·log2 theta, adds (6 + 8t)u relative for computing t (two
-//! roundings and a logarithm) and exp2 on the device. sin and cos: 2^-11 absolute, WGSL's
-//! guarantee. So δ = |a|·(9 + 8t)u + 2^-11, and
+//! roundings and a logarithm) and exp2 on the device; nothing where t = 0, since exp2(0) and
+//! pow(theta, 0) are 1 on every device known, though WGSL promises three units. sin and cos: σ absolute, 2^-11
+//! by WGSL's guarantee. So δ = |a|·(9 + 8t)u + σ (|a|·3u + σ for t = 0), and
 //! |error| <= δx1·|c| + δx2·|s| + (|x1|+δx1 + |x2|+δx2)·δ + 3u(|x1 c| + |x2 s|).
 
 use rayon::prelude::*;
 
 use crate::array::Array;
-use crate::model::{Model, SIN_COS_ABSOLUTE};
+use crate::model::Model;
 
 /// Operands and attributes, already validated.
 pub(crate) struct Rope<'a> {
@@ -41,7 +42,8 @@ fn frequencies(args: &Rope, depth: usize, model: &Model) -> Vec<(f64, f64)> {
     (0..rotated / 2)
         .map(|i| {
             let t = 2.0 * i as f64 / rotated as f64 * log_theta;
-            ((-t).exp2(), (6.0 + 8.0 * t.abs()) * model.unit)
+            let relative = if t == 0.0 { 0.0 } else { 6.0 + 8.0 * t.abs() };
+            ((-t).exp2(), relative * model.unit)
         })
         .collect()
 }
@@ -75,8 +77,7 @@ pub(crate) fn rope(args: &Rope, model: &Model) -> Array {
                     (i, i + half)
                 };
                 let angle = position * f;
-                let delta =
-                    angle.abs() * (3.0 * model.unit + df) + model.absolute(SIN_COS_ABSOLUTE);
+                let delta = angle.abs() * (3.0 * model.unit + df) + model.absolute(model.sin_cos);
                 let (sin, cos) = angle.sin_cos();
                 let ((x1, d1), (x2, d2)) = (line[at1], line[at2]);
                 let turned = |p: f64, q: f64, c: f64, s: f64, dp: f64, dq: f64| {

@@ -6,7 +6,8 @@
 //! - tanh(x) = (e - 1)/(e + 1), e = exp(2x): kernels may write it as they like.
 //! - √x = x^((p+1)/4): √(xy) = √x·√y always, √x·√x = x where x is a square modulo p, which
 //!   half of all numbers are. Else the value is marked: its square is -x.
-//! - sin and cos of x - 2πk, k the integer nearest to x/2π, are hashes.
+//! - sin and cos of x - 2πk, k the integer nearest to x/2π, are hashes. What a kernel asks of
+//!   them outside [-π, π], where WGSL promises nothing, is noted.
 //! - erf, log and what is not listed: a keyed hash of the argument, so that equal arguments
 //!   give equal values and no other identity holds.
 //! - abs, sign, floor, ceil, round, trunc, max, min: decided by the real number.
@@ -53,6 +54,8 @@ const WINDOWS: usize = 16;
 const UNDERFLOW: [f64; 2] = [-1e6, -1e3];
 /// Reals so close, relative to their size, may be ordered another way by other roundings.
 const TIE: f64 = 1e-12;
+/// Angles whose sine WGSL promises, and a hundredth for the roundings of their reduction.
+const HALF_TURN: f64 = 1.01 * std::f64::consts::PI;
 
 /// What was drawn for one comparison, and what went wrong in it.
 #[derive(Debug)]
@@ -62,6 +65,7 @@ pub struct Field {
     powers: Vec<[u64; 1 << WINDOW]>,
     pub(super) literals: Literals,
     tied: Cell<bool>,
+    turned_too_far: Cell<Option<f64>>,
 }
 
 impl Field {
@@ -86,6 +90,7 @@ impl Field {
             powers,
             literals: Literals::of(program, key),
             tied: Cell::new(false),
+            turned_too_far: Cell::new(None),
         }
     }
 
@@ -100,6 +105,11 @@ impl Field {
     /// Whether a comparison of reals was too close to call: differences say nothing then.
     pub fn is_tied(&self) -> bool {
         self.tied.get()
+    }
+
+    /// An angle outside [-π, π] of which a kernel took sine or cosine, since [`Field::listen`].
+    pub fn turned_too_far(&self) -> Option<f64> {
+        self.turned_too_far.get()
     }
 
     /// How two numbers compare; `None` where one is no number.
@@ -295,6 +305,9 @@ impl Field {
 
     /// x less the multiple of 2π that leaves it within [-π, π].
     fn turned(&self, x: Number) -> Number {
+        if self.literals.is_listening() && x.real.abs() > HALF_TURN {
+            self.turned_too_far.set(Some(x.real));
+        }
         let turns = Number {
             real: x.real / std::f64::consts::TAU,
             ..x

@@ -168,6 +168,10 @@ impl Literals {
     }
 
     /// 2π.
+    pub fn is_listening(&self) -> bool {
+        self.listening.get()
+    }
+
     pub fn turn(&self) -> Number {
         self.turn
     }

@@ -125,6 +125,9 @@ fn frequency(given: Option<&[Pair]>, theta: f64, i: usize, rotated: usize) -> Pa
     }
     let t = 2.0 * i as f64 / rotated as f64 * theta.log2();
     let f = theta.powf(-2.0 * i as f64 / rotated as f64);
+    if i == 0 {
+        return (1.0, 0.0);
+    }
     (f, (6.0 + 8.0 * t.abs()) * U)
 }
 

@@ -99,6 +99,7 @@ pub fn subject(program: &Program, kernel: &ForeignKernel) -> Result<Subject, For
     let mut subject =
         Subject::of_package(&package, &entry).map_err(|error| prepared.unfit(&error))?;
     prepared.add_shapes(&program, &mut subject)?;
+    mark(&mut subject, &[kernel]);
     Ok(subject)
 }
 
@@ -154,7 +155,15 @@ pub fn replace(
     for (prepared, program) in &replaced {
         prepared.add_shapes(program, &mut subject)?;
     }
+    mark(&mut subject, &kernels.iter().collect::<Vec<_>>());
     Ok(subject)
+}
+
+/// Notes which units somebody else wrote.
+fn mark(subject: &mut Subject, kernels: &[&ForeignKernel]) {
+    for unit in &mut subject.units {
+        unit.foreign = kernels.iter().any(|kernel| kernel.stage == unit.stage);
+    }
 }
 
 /// The unit of a kernel's stage.
@@ -294,6 +303,7 @@ impl<'k> Prepared<'k> {
                     program,
                     arguments,
                     native: NativeKernels::default(),
+                    foreign: true,
                 },
                 // One text at every size.
                 of: vec![self.kernel.stage.clone()],

@@ -220,6 +220,37 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     (Case::new(&[("x", x), ("positions", &[3])], op, x, 3), text)
 }
 
+/// Whoever writes a kernel may know the sine of the device; the compiler does not.
+#[test]
+fn angles_are_those_whose_sine_is_promised() {
+    let (mut case, text) = rope();
+    case.foreign = false;
+    let product = "f32(positions[row % 3u]) * frequency;";
+    let reduced = |half: &str| {
+        let turns = format!("floor(t / 6.2831855 + {half})");
+        let angle = format!("{product} let angle = t - 6.2831855 * {turns};");
+        text.replace(
+            &format!("let angle = {product}"),
+            &format!("let t = {angle}"),
+        )
+    };
+    case.accepts(&reduced("0.5"));
+    case.refuses(
+        &reduced("0.5"),
+        "+ 0.5",
+        "- 0.5",
+        "promises nothing outside",
+    );
+    case.refuses(
+        &reduced("0.5"),
+        "+ 0.5",
+        "+ 0.0",
+        "promises nothing outside",
+    );
+    case.foreign = true;
+    case.accepts(&reduced("- 0.5"));
+}
+
 #[test]
 fn rope_by_pow() {
     let (case, text) = rope();

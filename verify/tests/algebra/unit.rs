@@ -22,6 +22,7 @@ pub struct Case {
     pub program: Program,
     pub workgroups: u32,
     pub subgroup: u32,
+    pub foreign: bool,
 }
 
 impl Case {
@@ -51,6 +52,7 @@ impl Case {
             program,
             workgroups,
             subgroup: 0,
+            foreign: true,
         }
     }
 
@@ -134,6 +136,7 @@ impl Case {
             program: self.program.clone(),
             arguments: (0..last).map(BufferId).collect(),
             native: NativeKernels::default(),
+            foreign: self.foreign,
         }
     }
 

@@ -33,6 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         program,
         workgroups: 3,
         subgroup: 0,
+        foreign: true,
     };
     (case, text.to_owned())
 }
