@@ -285,7 +285,7 @@ impl<'d> Bench<'d> {
                     "reviewed rule: every access stays inside its buffer or array; every case \
                      passes; and on none of 42 draws are the largest or the root mean square \
                      error against f64 more than 3 times the unchanged kernel's (at most \
-                     {ratio:.3}): what was changed is within the rounding of the computation"
+                     {ratio:.3}), two units of f32's last place aside: what was changed is within the rounding of the computation"
                 ),
             },
             Ok(Observed::AsGood(_)) => {

@@ -8,7 +8,8 @@
 //!
 //! One whose outputs differ may still be as good: where on no draw its largest or its root
 //! mean square error, both against f64, is more than three times the unchanged package's,
-//! what was changed is within the rounding that the computation has anyway.
+//! what was changed is within the rounding that the computation has anyway. Where the unchanged
+//! package happens to be exact, two units of f32's last place are no error either.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,8 @@ use crate::kernel::{Kernel, Watched, watch_bounds};
 const DRAWS: u64 = 14;
 /// Errors that are as good, in those of the unchanged package.
 const AS_GOOD: f64 = 3.0;
+/// Two units of the last place of f32, relative: an error that any rounding may make.
+const ROUNDING: f64 = 4.0 / (1 << 24) as f64;
 
 /// What is observed of a survivor.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,17 +99,21 @@ pub fn observe(
 }
 
 /// How much larger the errors of `changed` are than those of `unchanged`: the larger ratio of
-/// the largest and of the root mean square ones. Infinite where an exact result is no more.
+/// the largest and of the root mean square ones. Infinite where an exact result is more than
+/// rounded.
 fn ratio(unchanged: &[f64], changed: &[f64], right: &[f64]) -> f64 {
     let mut sums = [(0.0f64, 0.0f64); 2];
     for ((a, b), right) in unchanged.iter().zip(changed).zip(right) {
-        let errors = [(a - right).abs(), (b - right).abs()];
+        let mut errors = [(a - right).abs(), (b - right).abs()];
         // An overflow, or rows that have no value: no distance, so they must be the same.
         if !errors[0].is_finite() && a.to_bits() == b.to_bits() {
             continue;
         }
         if !errors[1].is_finite() {
             return f64::INFINITY;
+        }
+        if errors[1] <= ROUNDING * right.abs() {
+            errors[1] = 0.0;
         }
         for ((largest, squares), error) in sums.iter_mut().zip(errors) {
             *largest = largest.max(error);
@@ -229,6 +236,12 @@ mod tests {
         let a = [1.1, 2.0, -3.0];
         assert_eq!(ratio(&a, &right, &right), 0.0);
         assert_eq!(ratio(&right, &a, &right), f64::INFINITY);
+        // A unit of the last place is none, ten are.
+        assert_eq!(ratio(&right, &[1.0 + 1.2e-7, 2.0, -3.0], &right), 0.0);
+        assert_eq!(
+            ratio(&right, &[1.0 + 1.2e-6, 2.0, -3.0], &right),
+            f64::INFINITY
+        );
         let twice = ratio(&a, &[1.2, 2.0, -3.0], &right);
         assert!((twice - 2.0).abs() < 1e-9, "{twice}");
         // As large, but everywhere.

@@ -55,8 +55,8 @@ pub enum Values {
     PowersOfTwo,
     /// Of magnitudes from 20000 to 100000, the largest of each row at a place that walks: a
     /// value that is clamped at 10000 shows, and a softmax that subtracts less than its
-    /// maximum. Positions are as large. Scores of attention are up to 20000, of one product each, since the rounding
-    /// of a long sum would hide them.
+    /// maximum. Positions are as large, and so are scores of attention, beyond a half's range,
+    /// of one product each, since the rounding of a long sum would hide them.
     Beyond1e4,
 }
 
@@ -233,7 +233,7 @@ impl Family<'_> {
                 let axis = self.ty.shape.len() - 1;
                 let (row, at) = self.row(i, axis);
                 let n = self.ty.shape[axis];
-                let size = (2e4 / (KEY * scale)).min(self.cap);
+                let size = (1e5 / (KEY * scale)).min(self.cap);
                 f64::from(row % n == at) * self.sign(i) * size
             }
             Role::Key if self.values == Values::Beyond1e4 => self.sign(i) * self.share(i) * KEY,
