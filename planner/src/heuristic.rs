@@ -6,7 +6,7 @@
 use kforge_dialect::{
     Element,
     device::Device,
-    schedule::{AttentionSchedule, MatmulProblem, MatmulSchedule, RowSchedule},
+    schedule::{AttentionProblem, AttentionSchedule, MatmulProblem, MatmulSchedule, RowSchedule},
 };
 use kforge_runtime::DeviceDescription;
 
@@ -73,12 +73,23 @@ pub(crate) fn schedule(op: &PlannedOp, device: &Device) -> Step {
             MatmulSchedule::guess(&problem, device).knobs()
         }
         OpShape::Attention {
+            heads,
             queries,
+            keys,
             head,
             value_head,
             element,
-            ..
-        } => AttentionSchedule::guess(queries, head, value_head, of(element), device).knobs(),
+        } => {
+            let problem = AttentionProblem {
+                heads,
+                queries,
+                keys,
+                head,
+                value_head,
+                element: of(element),
+            };
+            AttentionSchedule::guess(&problem, device).knobs()
+        }
         OpShape::Softmax(rows) | OpShape::LayerNorm(rows) | OpShape::RmsNorm(rows) => {
             RowSchedule::guess(rows.rows, rows.n, of(rows.element), device).knobs()
         }

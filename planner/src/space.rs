@@ -33,6 +33,7 @@ const ATTENTION: &[Axis] = &[
     ("block-kv", &[1, 4, 8, 16, 32, 64, 128]),
     ("split-head", &[1, 2, 4, 8]),
     ("slice-kv", &[1, 2, 4, 8, 16, 32, 64, 128]),
+    ("split-kv", &[1, 2, 4, 8, 16, 32]),
     ("matrix-unit", &[0, 8, 16]),
     ("prefetch", &[0, 1]),
 ];

@@ -133,6 +133,9 @@ fn settings(pass: &str, knob: &str) -> Option<(&'static str, [Set; 2])> {
         ("kforge-tile-attention", "slice-kv") => {
             (ATTENTION, [&[("slice-kv", 1)], &[("slice-kv", 2)]])
         }
+        ("kforge-tile-attention", "split-kv") => {
+            (ATTENTION, [&[("split-kv", 1)], &[("split-kv", 2)]])
+        }
         ("kforge-tile-attention", "matrix-unit") => (
             HALF_ATTENTION,
             [

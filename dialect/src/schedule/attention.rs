@@ -2,7 +2,9 @@
 
 use super::{
     Kernel, MATRIX_PADDING, Unfit,
+    attention_problem::AttentionProblem,
     attention_relations::{Heads, split},
+    choose_tiles::gpu_units,
     matrix::EDGE,
     schedule, verdict,
 };
@@ -15,6 +17,7 @@ schedule! {
         block_kv: "block-kv" = 8, "keys and values in workgroup memory at a time";
         split_head: "split-head" = 1, "neighbouring invocations that share the heads of as many queries, 1, 2, 4 or 8: each reads its part of a key once for all of them; needs subgroups, divides block-q";
         slice_kv: "slice-kv" = 1, "invocations that take the keys of a query in turns, a power of two that divides block-kv";
+        split_kv: "split-kv" = 1, "workgroups that each take a part of the keys of the same queries; a second kernel brings the parts together";
         matrix_unit: "matrix-unit" = 0, "edge of the square matrices that subgroups multiply, 8 or 16, which divides both blocks and both head sizes, 0: none; needs cooperative matrices of f16";
         prefetch: "prefetch" = 0, "1: the next block of keys and values waits in registers while the matrix unit multiplies this one";
     }
@@ -23,11 +26,20 @@ schedule! {
 /// Head size above which the accumulator of one query leaves the registers.
 pub const MAX_HEAD: u64 = 256;
 
+/// Workgroups that share the keys of the same queries, at most.
+const MOST_PARTS: i64 = 256;
+
+/// Keys of a part at least, where there is a choice.
+const PART: u64 = 256;
+
 /// Queries that are few.
 const FEW: i64 = 8;
 
 /// Invocations that share the keys of few queries.
 const SLICED: i64 = 64;
+
+/// Workgroups of few queries that a compute unit is given.
+const UNIT_WORKGROUPS: u64 = 4;
 
 /// Queries up to which a head is short.
 const SHORT: u64 = 512;
@@ -85,6 +97,7 @@ impl AttentionSchedule {
             "block-kv" => (1, 1024),
             "split-head" => (1, 8),
             "slice-kv" => (1, device.max_invocations()),
+            "split-kv" => (1, MOST_PARTS),
             "matrix-unit" => (0, 16),
             "prefetch" => (0, 1),
             _ => return None,
@@ -115,13 +128,14 @@ impl AttentionSchedule {
     /// invocations; 0.725 ms with whole heads, 32 queries and 8 keys (2026-11-28). Whole heads
     /// with 16 keys take twice as long (2026-11-21). A software device gets shorter blocks of
     /// keys: on lavapipe 8 heads of 128x64 take 6.5 ms with 4 and 8.7 ms with 16 (2026-11-21).
-    pub fn guess(
-        queries: u64,
-        head: u64,
-        value_head: u64,
-        element: Element,
-        device: &Device,
-    ) -> Self {
+    pub fn guess(problem: &AttentionProblem, device: &Device) -> Self {
+        let &AttentionProblem {
+            queries,
+            head,
+            value_head,
+            element,
+            ..
+        } = problem;
         let sizes = [queries, head, value_head];
         let fits = |it: &Self| it.check(head, value_head, element, device).is_ok();
         let measured = Self::measured(device, Kernel::Attention, element, &sizes, fits);
@@ -147,11 +161,9 @@ impl AttentionSchedule {
                 (false, false) => 8,
             },
             split_head: if shared { 2 } else { 1 },
-            slice_kv: 1,
-            matrix_unit: 0,
-            prefetch: 0,
+            ..Self::default()
         };
-        schedule.slice(element, device);
+        schedule.slice(problem, device);
         while schedule.block_kv > 1
             && schedule.workgroup_bytes(head, value_head, element) > device.tile_memory()
         {
@@ -167,7 +179,7 @@ impl AttentionSchedule {
     /// and 4 keys at a time, 0.349 with one key, 0.598 with 32 slices and 10.6 with one; in f16
     /// 0.193 with 2 keys, 0.231 with 4, 0.234 with one. 2048 queries take longer with slices than
     /// without (2026-11-28).
-    fn slice(&mut self, element: Element, device: &Device) {
+    fn slice(&mut self, problem: &AttentionProblem, device: &Device) {
         let most = device.max_invocations().min(SLICED);
         if device.is_software() || self.block_q > FEW {
             return;
@@ -177,11 +189,17 @@ impl AttentionSchedule {
             self.slice_kv *= 2;
         }
         self.block_kv = self.slice_kv
-            * match (self.block_q, element) {
+            * match (self.block_q, problem.element) {
                 (2.., _) => 1,
                 (_, Element::F16) => 2,
                 _ => 4,
             };
+        // Parts, as long as compute units are idle and each has some keys.
+        let workgroups = problem.queries.div_ceil(self.block_q as u64) * problem.heads;
+        let busy = |parts: i64| workgroups * parts as u64 >= UNIT_WORKGROUPS * gpu_units(device);
+        while !busy(self.split_kv) && self.split_kv as u64 * 2 * PART <= problem.keys {
+            self.split_kv *= 2;
+        }
     }
 
     /// The largest blocks for the matrix unit that fit; none where the device has no such unit
@@ -200,10 +218,8 @@ impl AttentionSchedule {
         let schedules = blocks.map(|[block_q, block_kv]| Self {
             block_q,
             block_kv,
-            split_head: 1,
-            slice_kv: 1,
             matrix_unit: EDGE,
-            prefetch: 0,
+            ..Self::default()
         });
         let fits = |it: &Self| it.check(head, value_head, element, device).is_ok();
         schedules.into_iter().find(fits)
@@ -214,11 +230,45 @@ impl AttentionSchedule {
 mod tests {
     use super::*;
 
+    fn problem(queries: u64, head: u64) -> AttentionProblem {
+        AttentionProblem {
+            heads: 8,
+            queries,
+            keys: 4096,
+            head,
+            value_head: head,
+            element: Element::F32,
+        }
+    }
+
+    #[test]
+    fn few_queries_are_split_until_compute_units_are_busy() {
+        let device = Device {
+            kind: "discrete".into(),
+            cores: 16,
+            invocations: 1024,
+            ..Device::default()
+        };
+        let parts = |heads, keys| {
+            let problem = AttentionProblem {
+                heads,
+                keys,
+                ..problem(1, 64)
+            };
+            AttentionSchedule::guess(&problem, &device).split_kv
+        };
+        assert_eq!(parts(8, 4096), 8);
+        assert_eq!(parts(64, 4096), 1);
+        // A part is no use without keys.
+        assert_eq!(parts(1, 1024), 4);
+        assert_eq!(parts(1, 255), 1);
+    }
+
     #[test]
     fn guesses_fit() {
         for head in [1, 32, 64, 128, 256] {
             let device = Device::default();
-            let schedule = AttentionSchedule::guess(7, head, head, Element::F32, &device);
+            let schedule = AttentionSchedule::guess(&problem(7, head), &device);
             assert_eq!(schedule.check(head, head, Element::F32, &device), Ok(()));
         }
     }
@@ -226,7 +276,7 @@ mod tests {
     #[test]
     fn head_sizes_of_a_file_may_be_anything() {
         let device = Device::default();
-        let schedule = AttentionSchedule::guess(u64::MAX, u64::MAX, 64, Element::F16, &device);
+        let schedule = AttentionSchedule::guess(&problem(u64::MAX, u64::MAX), &device);
         let unfit = schedule.check(u64::MAX, 64, Element::F16, &device);
         assert!(unfit.unwrap_err()[0].to_string().contains("head size"));
     }

@@ -33,12 +33,17 @@ impl AttentionSchedule {
         };
         let (block_q, block_kv) = (known("block-q"), known("block-kv"));
         let (split_head, prefetch) = (known("split-head"), known("prefetch"));
-        let slice_kv = known("slice-kv");
+        let (slice_kv, split_kv) = (known("slice-kv"), known("split-kv"));
         let edge = matrix_unit(&mut unfit, knob("matrix-unit"));
         split(&mut unfit, split_head, block_q, device);
         let element = heads.map(|heads| heads.element);
         let sharers = matrices(&mut unfit, edge, [block_q, block_kv], element, device);
-        exclude_split(&mut unfit, edge, split_head);
+        for (knob, value, why) in [
+            ("split-head", split_head, "adds up whole heads"),
+            ("split-kv", split_kv, "has no parts of keys"),
+        ] {
+            exclude(&mut unfit, edge, (knob, value), why);
+        }
         let slice_kv = slices(&mut unfit, slice_kv, edge, [block_q, block_kv], device);
         if let (Some(0), Some(1)) = (edge, prefetch) {
             let message = "prefetch 1 needs the matrix unit: other invocations read keys in turns";
@@ -150,11 +155,16 @@ fn matrices(
     Some(sharers)
 }
 
-/// Heads are split among invocations, or are whole in matrices.
-fn exclude_split(unfit: &mut Vec<Unfit>, edge: Option<i64>, split: Option<i64>) {
-    if let (Some(edge @ 1..), Some(split @ 2..)) = (edge, split) {
+/// What does not go with the matrix unit.
+fn exclude(
+    unfit: &mut Vec<Unfit>,
+    edge: Option<i64>,
+    (knob, value): (&str, Option<i64>),
+    why: &str,
+) {
+    if let (Some(edge @ 1..), Some(value @ 2..)) = (edge, value) {
         unfit.push(Unfit(format!(
-            "matrix-unit {edge} does not go with split-head {split}: the matrix unit adds up whole heads"
+            "matrix-unit {edge} does not go with {knob} {value}: the matrix unit {why}"
         )));
     }
 }

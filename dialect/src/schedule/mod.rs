@@ -3,6 +3,7 @@
 //! attribute's keys and the error messages take their names from it.
 
 mod attention;
+mod attention_problem;
 mod attention_relations;
 mod choose_matrices;
 mod choose_slices;
@@ -14,6 +15,7 @@ mod matrix;
 mod row;
 
 pub use attention::{AttentionSchedule, MAX_HEAD};
+pub use attention_problem::{AttentionProblem, shared_heads};
 pub use attention_relations::Heads;
 pub use defaults::{Defaults, Kernel, Row, shipped};
 pub use matmul::{MatmulProblem, MatmulSchedule};

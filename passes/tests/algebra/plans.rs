@@ -128,6 +128,7 @@ fn random_attentions() {
                 "block-q" => draws.of(&[1, 2, 8, 32]),
                 "split-head" => draws.of(&[1, 1, 2]),
                 "slice-kv" => draws.of(&[1, 1, 2, 4]),
+                "split-kv" => draws.of(&[1, 1, 2, 3]),
                 "matrix-unit" | "prefetch" => 0,
                 _ => draws.of(&[1, 3, 4, 8, 12]),
             })

@@ -4,7 +4,7 @@
 
 use kforge_dialect::{
     Attention, Element, LayerNorm, Matmul, RmsNorm, Softmax, TensorType, attributes, ir,
-    schedule::MatmulProblem,
+    schedule::{AttentionProblem, MatmulProblem},
 };
 use kforge_passes::select;
 use kforge_runtime::Dtype;
@@ -160,18 +160,15 @@ fn shape(op: OperationRef) -> Option<Option<(OpShape, Option<String>)>> {
         );
     }
     if let Some(op) = Attention::cast(op) {
-        return Some(op.signature().and_then(|it| {
-            let (q, k, v) = (it.q.sizes()?, it.k.sizes()?, it.v.sizes()?);
-            let [batch, heads, queries, head] = q[..] else {
-                return None;
-            };
+        let problem = op.signature().and_then(|it| AttentionProblem::of(&it));
+        return Some(problem.and_then(|it| {
             let shape = OpShape::Attention {
-                heads: batch.checked_mul(heads)?,
-                queries,
-                keys: *k.get(2)?,
-                head,
-                value_head: *v.get(3)?,
-                element: dtype(it.q.element)?,
+                heads: it.heads,
+                queries: it.queries,
+                keys: it.keys,
+                head: it.head,
+                value_head: it.value_head,
+                element: dtype(it.element)?,
             };
             Some((shape, None))
         }));

@@ -69,7 +69,7 @@ pub enum OpShape {
     },
     /// Attention over heads.
     Attention {
-        /// Batch times heads.
+        /// Batch times heads; those that share keys and are computed as one are one.
         heads: u64,
         /// Queries per head.
         queries: u64,

@@ -50,6 +50,7 @@ const ATTENTION: &[(&str, Open)] = &[
     ("block-kv", Open::At(1)),
     ("split-head", Open::At(1)),
     ("slice-kv", Open::At(1)),
+    ("split-kv", Open::At(1)),
     ("matrix-unit", Open::At(0)),
     ("prefetch", Open::At(0)),
 ];

@@ -54,6 +54,7 @@ programs![
         ("split-head", 1),
         ("slice-kv", 4),
     ],
+    "attention_parts" of "attention" with &[("block-q", 4), ("split-kv", 3)],
     "mlp",
     "rope",
     "elementwise",

@@ -8,7 +8,8 @@
 //! serves all, and scores are added up across the subgroup. Blocks of `block-kv` keys and
 //! values pass through workgroup memory (`tile.rs`) and are taken into m, l
 //! and the accumulator (`softmax.rs`), which divided by l is the result. With
-//! `matrix-unit` subgroups multiply the tiles instead (`unit.rs`).
+//! `matrix-unit` subgroups multiply the tiles instead (`unit.rs`). Few queries have their keys
+//! shared among invocations (`slices.rs`) and among workgroups (`parts.rs`).
 //!
 //! Blocks that no query of the workgroup sees are not visited; the bound is one
 //! per workgroup, so that all of it meets at the barriers. A row that sees nothing
@@ -19,6 +20,7 @@
 mod layout;
 mod mask;
 mod op;
+mod parts;
 mod slices;
 mod softmax;
 mod tile;
@@ -67,6 +69,8 @@ pub struct AttentionKernel {
     pub schedule: AttentionSchedule,
     /// Invocations of a subgroup, where heads are split or the matrix unit multiplies.
     pub subgroup_size: i64,
+    /// Invocations that the device has in a workgroup.
+    pub most_invocations: i64,
 }
 
 /// A row of one invocation.
@@ -137,8 +141,17 @@ impl AttentionKernel {
         storage(emit, &[planes, rows, size / width], self.element, width)
     }
 
-    /// The kernel, with the arguments q, k, v, mask where there is one, result.
-    pub fn emit<'c, 'a>(&self, kernels: &Emit<'c, 'a>) -> Emitted<Emission<'c, 'a>> {
+    /// The kernels: one with the arguments q, k, v, mask where there is one, result; or one
+    /// that leaves parts in scratch buffers, and one that brings them together.
+    pub fn emit<'c, 'a>(&self, kernels: &Emit<'c, 'a>) -> Emitted<Vec<Emission<'c, 'a>>> {
+        let main = self.emit_main(kernels)?;
+        match self.parts() {
+            1 => Ok(vec![main]),
+            _ => Ok(vec![main, self.emit_together(kernels)?]),
+        }
+    }
+
+    fn emit_main<'c, 'a>(&self, kernels: &Emit<'c, 'a>) -> Emitted<Emission<'c, 'a>> {
         let (planes, kv_planes) = (self.batch * self.heads, self.batch * self.kv_heads);
         let mut arguments = vec![
             self.rows(kernels, planes, self.queries, self.head),
@@ -146,13 +159,20 @@ impl AttentionKernel {
             self.rows(kernels, kv_planes, self.keys, self.value_head),
         ];
         arguments.extend(self.mask_type(kernels));
-        arguments.push(self.rows(kernels, planes, self.queries, self.value_head));
+        let split = self.parts() > 1;
+        match split {
+            true => arguments.extend(self.parts_types(kernels)),
+            false => arguments.push(self.rows(kernels, planes, self.queries, self.value_head)),
+        }
         let frame = Frame {
-            name: self.name.clone(),
+            name: match split {
+                true => format!("{}_parts", self.name),
+                false => self.name.clone(),
+            },
             arguments,
             workgroup: self.workgroup(kernels),
             invocations: self.invocations(),
-            workgroups: planes * ceil_div(self.queries, self.schedule.block_q),
+            workgroups: self.workgroups_of_a_part() * self.parts(),
         };
         let kernel = frame.kernel(kernels, |emit, body| match self.unit() {
             true => self.unit_body(emit, body),
@@ -170,7 +190,11 @@ impl AttentionKernel {
     ) -> Emitted<[Ix<'c, 'a>; 3]> {
         let block_q = self.schedule.block_q;
         let blocks = ceil_div(self.queries, block_q);
-        let plane = emit.shared(&body.workgroup_id / blocks)?;
+        let plane = match self.parts() {
+            1 => &body.workgroup_id / blocks,
+            _ => &body.workgroup_id % self.workgroups_of_a_part() / blocks,
+        };
+        let plane = emit.shared(plane)?;
         let mut block = &body.workgroup_id % blocks;
         if self.causal {
             // Later queries see more keys: the longest work starts first.
@@ -214,7 +238,8 @@ impl AttentionKernel {
 
         let init = State::write(&vec![self.empty(emit)?; rows.len()]);
         let turns = emit.shared((seen.clone() + (s.block_kv - 1)) / s.block_kv)?;
-        let state = emit.for_loop(&Ix::Const(0), &turns, 1, &init, |emit, turn, state| {
+        let [from, to] = self.turns_of(emit, body, turns)?;
+        let state = emit.for_loop(&from, &to, 1, &init, |emit, turn, state| {
             let base = emit.shared(turn * s.block_kv)?;
             let tile = self.tile(emit, body, &kv_plane, &base, &part)?;
             self.block(emit, body, &rows, (&seen, &slice), &tile, state)
@@ -299,7 +324,10 @@ impl AttentionKernel {
         let block_q = self.schedule.block_q;
         let bound = ceil_div(self.queries, block_q) * block_q;
         let inside = emit.below(query, bound, self.queries)?;
-        emit.when_some(inside, |emit| self.write(emit, body, row, part, state))
+        emit.when_some(inside, |emit| match self.parts() {
+            1 => self.write(emit, body, row, part, state),
+            _ => self.leave(emit, body, row, part, state),
+        })
     }
 
     fn write<'c, 'a>(
@@ -311,22 +339,32 @@ impl AttentionKernel {
         state: &State<'c, 'a>,
     ) -> Emitted<()> {
         let result = body.arguments[body.arguments.len() - 1];
-        const OEQ: i64 = 1;
-        let f32 = Type::float32(emit.context);
-        let (element, lanes) = (self.element.to_mlir(emit.context), width(self.value_head));
-        let (zero, one) = (emit.float(f32, f32, 0.0)?, emit.float(f32, f32, 1.0)?);
-        // O is 0 as well then.
-        let nothing = compare(emit, OEQ, state.sum, zero)?;
-        let sum = emit.value("arith.select", &[nothing, one, state.sum], f32, &[])?;
-        let sum = emit.broadcast(sum, f32, lanes)?;
         for (d, value) in state.out.iter().enumerate() {
-            let value = emit.same("arith.divf", &[*value, sum])?;
-            let value = emit.from_f32(value, element, lanes)?;
+            let value = self.divided(emit, *value, state.sum)?;
             let column = self.column(part, d as i64, self.value_head);
             let at = [row.plane.clone(), row.query.clone(), column];
             emit.store(value, result, &at)?;
         }
         Ok(())
+    }
+
+    /// O/l of an access as it is stored, or 0 where nothing was visible.
+    fn divided<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        out: Value<'c, 'a>,
+        sum: Value<'c, 'a>,
+    ) -> Emitted<Value<'c, 'a>> {
+        const OEQ: i64 = 1;
+        let f32 = Type::float32(emit.context);
+        let (element, lanes) = (self.element.to_mlir(emit.context), width(self.value_head));
+        let (zero, one) = (emit.float(f32, f32, 0.0)?, emit.float(f32, f32, 1.0)?);
+        // O is 0 as well then.
+        let nothing = compare(emit, OEQ, sum, zero)?;
+        let sum = emit.value("arith.select", &[nothing, one, sum], f32, &[])?;
+        let sum = emit.broadcast(sum, f32, lanes)?;
+        let value = emit.same("arith.divf", &[out, sum])?;
+        emit.from_f32(value, element, lanes)
     }
 }
 

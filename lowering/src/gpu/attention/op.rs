@@ -1,6 +1,9 @@
 //! `kforge.attention` to its kernel and launch.
 
-use kforge_dialect::{Attention, schedule::AttentionSchedule};
+use kforge_dialect::{
+    Attention, Element,
+    schedule::{AttentionProblem, AttentionSchedule, shared_heads},
+};
 use melior::ir::{Value, ValueLike};
 
 use super::AttentionKernel;
@@ -9,6 +12,7 @@ use crate::{
     emit::Emitted,
     gpu::{
         host::{Host, memref_of},
+        kernel::storage,
         spec,
     },
 };
@@ -32,16 +36,30 @@ pub fn convert<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitte
         .into_iter()
         .chain(op.mask())
         .collect();
-    let mut arguments: Vec<Value> = inputs
+    let read: Vec<Value> = inputs
         .iter()
         .map(|value| host.buffer(operation, *value))
         .collect::<Emitted<_>>()?;
-    arguments.push(out);
-    let emission = kernel.emit(&host.kernels)?;
+    let emissions = kernel.emit(&host.kernels)?;
+    let parts = kernel.parts_shapes().into_iter().flatten();
+    let parts = parts.map(|shape| host.allocate(storage(&host.emit, &shape, Element::F32, 1)));
+    let parts: Vec<Value> = parts.collect::<Emitted<_>>()?;
+    let launches = match parts.is_empty() {
+        true => vec![[&read[..], &[out]].concat()],
+        false => vec![
+            [read, parts.clone()].concat(),
+            [&parts[..], &[out]].concat(),
+        ],
+    };
     let spec = spec::print(host.emit.context, &[operation], &inputs, &[result])?;
-    host.annotate(emission.kernel, operation);
-    host.specify(emission.kernel, &spec);
-    host.launch(&emission.frame, &arguments)
+    for (index, (emission, arguments)) in emissions.iter().zip(&launches).enumerate() {
+        host.annotate(emission.kernel, operation);
+        if index + 1 == emissions.len() {
+            host.specify(emission.kernel, &spec);
+        }
+        host.launch(&emission.frame, arguments)?;
+    }
+    Ok(())
 }
 
 fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<AttentionKernel> {
@@ -66,20 +84,28 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<A
     else {
         return Err(refused("has operands that are not of rank 4"));
     };
+    let (Some(problem), Some(shared)) =
+        (AttentionProblem::of(&signature), shared_heads(&signature))
+    else {
+        return Err(refused("has operands whose sizes no kernel takes"));
+    };
+    let shared = shared as i64;
     let mask = match &signature.mask {
         None => None,
         Some(mask) => {
             let own = sizes(mask)?;
             let mut dims = [1; 4];
             dims[4 - own.len()..].copy_from_slice(&own);
+            if shared > 1 && dims[1] == *heads {
+                dims = [dims[0], dims[1] / shared, dims[2] * shared, dims[3]];
+            }
             Some(dims)
         }
     };
     let element = signature.q.element;
     let (depth, value_depth) = (head.unsigned_abs(), value_head.unsigned_abs());
     let schedule = AttentionSchedule::of(operation).unwrap_or_else(|| {
-        let queries = queries.unsigned_abs();
-        let guess = AttentionSchedule::guess(queries, depth, value_depth, element, &host.device);
+        let guess = AttentionSchedule::guess(&problem, &host.device);
         // On the op, so that specification and kernel name the knobs they have.
         host.attach_schedule(operation, guess.to_attribute(host.emit.context));
         guess
@@ -94,19 +120,21 @@ fn describe<'c, 'a>(host: &mut Host<'c, 'a>, op: Attention<'c, 'a>) -> Emitted<A
         name: host.unique_name(operation),
         element,
         batch: *batch,
-        heads: *heads,
+        heads: heads / shared,
         kv_heads: *kv_heads,
-        queries: *queries,
+        queries: queries * shared,
         keys: *keys,
         head: *head,
         value_head: *value_head,
         mask,
-        causal: signature.causal,
+        // One head of several sees the same keys with every query.
+        causal: signature.causal && shared == 1,
         scale: match signature.scale {
             Some(scale) => f64::from(scale),
             None => 1.0 / (*head as f64).max(1.0).sqrt(),
         },
         schedule,
         subgroup_size: host.device.subgroup_size as i64,
+        most_invocations: host.device.max_invocations(),
     })
 }
