@@ -17,6 +17,8 @@ struct Variant {
     split: usize,
     /// Invocations that take keys in turns; 0: one.
     slices: usize,
+    /// Workgroups that each take a part of the keys; 0: one.
+    parts: usize,
 }
 
 /// A module with one attention.
@@ -40,9 +42,10 @@ fn module(
     let v = format!("tensor<{batch}x{kv_heads}x{keys}x{value_depth}x{element}>");
     let o = format!("tensor<{batch}x{heads}x{queries}x{value_depth}x{element}>");
     let mut attributes = vec![format!(
-        "kforge.schedule = {{\"block-q\" = {block_q}, \"block-kv\" = {block_kv}, \"split-head\" = {}, \"slice-kv\" = {}, \"matrix-unit\" = 0, prefetch = 0}}",
+        "kforge.schedule = {{\"block-q\" = {block_q}, \"block-kv\" = {block_kv}, \"split-head\" = {}, \"slice-kv\" = {}, \"split-kv\" = {}, \"matrix-unit\" = 0, prefetch = 0}}",
         variant.split.max(1),
-        variant.slices.max(1)
+        variant.slices.max(1),
+        variant.parts.max(1)
     )];
     if variant.causal {
         attributes.push("causal".into());
@@ -109,13 +112,14 @@ fn variants() -> Vec<Variant> {
 
 /// Every mandatory shape around the blocks, each in `count` of the variants.
 fn sweep(blocks: (usize, usize), count: usize, level: Level) {
-    sweep_shared(blocks, (0, 0), count, level);
+    sweep_shared(blocks, (0, 0, 0), count, level);
 }
 
-/// The same with heads, as far as they have accesses, and keys that so many invocations share.
+/// The same with heads, as far as they have accesses, and keys that so many invocations share,
+/// and keys that so many workgroups share.
 fn sweep_shared(
     blocks: (usize, usize),
-    (split, slices): (usize, usize),
+    (split, slices, parts): (usize, usize, usize),
     count: usize,
     level: Level,
 ) {
@@ -126,6 +130,7 @@ fn sweep_shared(
             let variant = Variant {
                 split,
                 slices,
+                parts,
                 ..variants()[variant_number]
             };
             // Another size of values than of keys in every second module.
@@ -171,8 +176,8 @@ fn wide_blocks() {
 /// Heads of four accesses and more, and of fewer, which are not split so far.
 #[test]
 fn split_heads() {
-    sweep_shared((8, 4), (2, 0), 3, Level::Quick);
-    sweep_shared((16, 8), (4, 0), 2, Level::Quick);
+    sweep_shared((8, 4), (2, 0, 0), 3, Level::Quick);
+    sweep_shared((16, 8), (4, 0, 0), 2, Level::Quick);
     let deep = |depth| AttentionShape {
         batch: 1,
         heads: 4,
@@ -195,9 +200,54 @@ fn split_heads() {
 /// One query, as in decoding, and several; heads that are shared as well.
 #[test]
 fn slices_of_keys() {
-    sweep_shared((1, 16), (0, 16), 2, Level::Quick);
-    sweep_shared((4, 8), (0, 4), 1, Level::Quick);
-    sweep_shared((8, 8), (2, 4), 1, Level::Quick);
+    sweep_shared((1, 16), (0, 16, 0), 2, Level::Quick);
+    sweep_shared((4, 8), (0, 4, 0), 1, Level::Quick);
+    sweep_shared((8, 8), (2, 4, 0), 1, Level::Quick);
+}
+
+/// Parts of several blocks of keys, of one, and of none.
+#[test]
+fn parts_of_keys() {
+    sweep_shared((4, 4), (0, 0, 2), 3, Level::Quick);
+    sweep_shared((1, 8), (0, 8, 3), 2, Level::Quick);
+    sweep_shared((8, 4), (2, 2, 16), 1, Level::Quick);
+}
+
+/// Heads that share keys are computed as one where nothing tells them apart.
+#[test]
+fn heads_that_share_keys() {
+    let mut modules = Vec::new();
+    for queries in [1, 5] {
+        let shape = AttentionShape {
+            batch: 2,
+            heads: 12,
+            kv_heads: 3,
+            queries,
+            keys: 21,
+            depth: 8,
+        };
+        let masks = [
+            None,
+            Some([true, false, false, true]),
+            Some([false, true, true, true]),
+            Some([true, true, false, true]),
+            Some([true, false, true, true]),
+        ];
+        for (number, mask) in masks.into_iter().enumerate() {
+            for (causal, parts) in [(false, 0), (true, 2)] {
+                let variant = Variant {
+                    mask,
+                    causal,
+                    half: number % 2 == 1,
+                    parts,
+                    ..Variant::default()
+                };
+                let name = format!("{queries} queries, mask {number}, causal {causal}");
+                modules.push((name, module(&shape, 8, (4, 4), variant)));
+            }
+        }
+    }
+    check_all(&modules, &standard_cases(Level::Quick));
 }
 
 #[test]

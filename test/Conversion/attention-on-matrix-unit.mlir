@@ -31,7 +31,7 @@
 // CHECK: gpu.shuffle xor
 module attributes {kforge.device = {"subgroup-size" = 32 : i64, features = "shader-f16+subgroup+cooperative-matrix", "matrix-shapes" = "16x16x16:f16:f32"}} {
   func.func @f(%q: tensor<1x2x40x16xf16>, %k: tensor<1x1x48x16xf16>, %v: tensor<1x1x48x32xf16>) -> tensor<1x2x40x32xf16> {
-    %o = kforge.attention %q, %k, %v {kforge.schedule = {"block-kv" = 16, "block-q" = 32, "split-head" = 1, "slice-kv" = 1, "matrix-unit" = 16, prefetch = 0}} : (tensor<1x2x40x16xf16>, tensor<1x1x48x16xf16>, tensor<1x1x48x32xf16>) -> tensor<1x2x40x32xf16>
+    %o = kforge.attention %q, %k, %v {kforge.schedule = {"block-kv" = 16, "block-q" = 32, "split-head" = 1, "slice-kv" = 1, "split-kv" = 1, "matrix-unit" = 16, prefetch = 0}} : (tensor<1x2x40x16xf16>, tensor<1x1x48x16xf16>, tensor<1x1x48x32xf16>) -> tensor<1x2x40x32xf16>
     return %o : tensor<1x2x40x32xf16>
   }
 }

@@ -15,6 +15,6 @@
 // CHECK: gpu.barrier
 // CHECK: arith.divf
 func.func @f(%q: tensor<1x4x1x8xf32>, %k: tensor<1x2x40x8xf32>, %v: tensor<1x2x40x8xf32>) -> tensor<1x4x1x8xf32> {
-  %o = kforge.attention %q, %k, %v {causal, kforge.schedule = {"block-kv" = 16, "block-q" = 1, "split-head" = 1, "slice-kv" = 8, "matrix-unit" = 0, prefetch = 0}} : (tensor<1x4x1x8xf32>, tensor<1x2x40x8xf32>, tensor<1x2x40x8xf32>) -> tensor<1x4x1x8xf32>
+  %o = kforge.attention %q, %k, %v {causal, kforge.schedule = {"block-kv" = 16, "block-q" = 1, "split-head" = 1, "slice-kv" = 8, "split-kv" = 1, "matrix-unit" = 0, prefetch = 0}} : (tensor<1x4x1x8xf32>, tensor<1x2x40x8xf32>, tensor<1x2x40x8xf32>) -> tensor<1x4x1x8xf32>
   return %o : tensor<1x4x1x8xf32>
 }

@@ -36,7 +36,7 @@
 // CHECK: gpu.return
 // CHECK: gpu.launch_func @kernels::@attention blocks in (%c8, %c1, %c1) threads in (%c32, %c1, %c1)
 func.func @causal(%q: tensor<1x4x40x16xf32>, %k: tensor<1x2x50x16xf32>, %v: tensor<1x2x50x8xf32>, %m: tensor<40x50xf32>) -> tensor<1x4x40x8xf32> {
-  %o = kforge.attention %q, %k, %v mask %m {causal, kforge.schedule = {"block-kv" = 4, "block-q" = 32, "split-head" = 1, "slice-kv" = 1, "matrix-unit" = 0, prefetch = 0}} : (tensor<1x4x40x16xf32>, tensor<1x2x50x16xf32>, tensor<1x2x50x8xf32>, tensor<40x50xf32>) -> tensor<1x4x40x8xf32>
+  %o = kforge.attention %q, %k, %v mask %m {causal, kforge.schedule = {"block-kv" = 4, "block-q" = 32, "split-head" = 1, "slice-kv" = 1, "split-kv" = 1, "matrix-unit" = 0, prefetch = 0}} : (tensor<1x4x40x16xf32>, tensor<1x2x50x16xf32>, tensor<1x2x50x8xf32>, tensor<40x50xf32>) -> tensor<1x4x40x8xf32>
   return %o : tensor<1x4x40x8xf32>
 }
 
@@ -55,6 +55,6 @@ func.func @causal(%q: tensor<1x4x40x16xf32>, %k: tensor<1x2x50x16xf32>, %v: tens
 // CHECK-NOT: arith.select
 // CHECK: gpu.return
 func.func @one_invocation(%q: tensor<1x1x3x4xf16>, %k: tensor<1x1x8x4xf16>, %v: tensor<1x1x8x4xf16>) -> tensor<1x1x3x4xf16> {
-  %o = kforge.attention %q, %k, %v {kforge.schedule = {"block-kv" = 4, "block-q" = 1, "split-head" = 1, "slice-kv" = 1, "matrix-unit" = 0, prefetch = 0}} : (tensor<1x1x3x4xf16>, tensor<1x1x8x4xf16>, tensor<1x1x8x4xf16>) -> tensor<1x1x3x4xf16>
+  %o = kforge.attention %q, %k, %v {kforge.schedule = {"block-kv" = 4, "block-q" = 1, "split-head" = 1, "slice-kv" = 1, "split-kv" = 1, "matrix-unit" = 0, prefetch = 0}} : (tensor<1x1x3x4xf16>, tensor<1x1x8x4xf16>, tensor<1x1x8x4xf16>) -> tensor<1x1x3x4xf16>
   return %o : tensor<1x1x3x4xf16>
 }

@@ -214,7 +214,7 @@ fn attention_of_one_query_per_workgroup() {
     let (q, k) = ("tensor<1x4x9x32xf32>", "tensor<1x2x21x32xf32>");
     check(&format!(
         "func.func @f(%q: {q}, %k: {k}, %v: {k}) -> {q} {{
-  %o = kforge.attention %q, %k, %v {{causal, kforge.schedule = {{\"block-q\" = 1, \"block-kv\" = 8, \"split-head\" = 1, \"slice-kv\" = 1, \"matrix-unit\" = 0, prefetch = 0}}}} : ({q}, {k}, {k}) -> {q}
+  %o = kforge.attention %q, %k, %v {{causal, kforge.schedule = {{\"block-q\" = 1, \"block-kv\" = 8, \"split-head\" = 1, \"slice-kv\" = 1, \"split-kv\" = 1, \"matrix-unit\" = 0, prefetch = 0}}}} : ({q}, {k}, {k}) -> {q}
   return %o : {q}
 }}"
     ));

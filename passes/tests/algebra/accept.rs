@@ -150,6 +150,8 @@ fn attentions() {
         "block-q=4 block-kv=8 slice-kv=4",
         "block-q=1 block-kv=16 slice-kv=8",
         "block-q=8 block-kv=8 split-head=2 slice-kv=2",
+        "block-q=8 block-kv=4 split-kv=3",
+        "block-q=4 block-kv=8 split-head=2 slice-kv=2 split-kv=5",
     ] {
         let pipeline = pipeline(&format!("kforge-tile-attention{{{knobs}}}"));
         for (operands, attributes, mask) in [
