@@ -53,6 +53,22 @@ fn features_are_those_that_are_used() {
             ),
             &[],
         ),
+        (
+            kernel(
+                "enable f16;",
+                "@builtin(local_invocation_index) t: u32",
+                "let a = f32(f16(f32(t)));",
+            ),
+            &["shader-f16"],
+        ),
+        (
+            kernel(
+                "fn f(t: u32) -> u32 { return u32(u64(t)); }",
+                "@builtin(local_invocation_index) t: u32",
+                "let a = f(t);",
+            ),
+            &["shader-int64"],
+        ),
         (kernel("", "", "var a: u64; var b: i64;"), &["shader-int64"]),
         (
             kernel("var<immediate> n: u32;", "", "let a = n;"),

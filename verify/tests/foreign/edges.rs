@@ -176,3 +176,86 @@ fn causes_have_names() {
     two.outputs = vec![two.push("again", Op::Cast { x: ValueId(2) }, ty)];
     assert!(!is_single(&two));
 }
+
+#[test]
+fn what_a_device_must_have_is_stated() {
+    let own = product(33, 36, 40);
+    let of = |kernel: &ForeignKernel| {
+        let kernels = subject(&own, kernel)
+            .unwrap()
+            .function
+            .package
+            .manifest
+            .kernels;
+        let [only] = &kernels.values().collect::<Vec<_>>()[..] else {
+            panic!("{:?}", kernels.keys());
+        };
+        (
+            only.requires.features.clone(),
+            only.requires.limits.workgroup_memory,
+        )
+    };
+    let tiles = (vec!["immediates".to_owned()], 2048);
+    assert_eq!(of(&edited("matmul_tiled", &[])), tiles);
+    let unused = [(
+        "var<workgroup>",
+        "var<workgroup> other: array<f32, 9>;\nvar<workgroup>",
+    )];
+    let mut tiled = edited("matmul_tiled", &[]);
+    tiled.wgsl = tiled.wgsl.replacen(unused[0].0, unused[0].1, 1);
+    assert_eq!(of(&tiled), tiles);
+    let half = edited(
+        "matmul_naive",
+        &[("var sum = 0.0;", "var sum = f32(f16(sizes.m)) * 0.0;")],
+    );
+    let half = ForeignKernel {
+        wgsl: format!("enable f16;\nvar<immediate> nothing: u32;\n{}", half.wgsl),
+        ..half
+    };
+    assert_eq!(of(&half), (vec!["shader-f16".to_owned()], 0));
+}
+
+/// Copies in two launches of one entry point, by a buffer that is longer.
+const COPIES: &str = "
+[scratch]
+t = { element = \"f32\", size = 20 }
+[[dispatch]]
+entry = \"copy\"
+bindings = [\"x\", \"t\"]
+workgroups = [1, 1, 1]
+[[dispatch]]
+entry = \"copy\"
+bindings = [\"t\", \"out\"]
+workgroups = [1, 1, 1]
+";
+
+#[test]
+fn launches_of_one_entry_are_two_kernels_where_they_differ() {
+    let kernel = ForeignKernel {
+        stage: "op".into(),
+        name: "copy.wgsl".into(),
+        wgsl: "
+@group(0) @binding(0) var<storage, read> source: array<f32>;
+@group(0) @binding(1) var<storage, read_write> target_: array<f32>;
+@compute @workgroup_size(16)
+fn copy(@builtin(local_invocation_index) t: u32) { target_[t] = source[t]; }"
+            .into(),
+        interface: Interface::from_toml("copy.toml", COPIES).unwrap(),
+    };
+    let found = subject(&cast(DType::F32, 16), &kernel).unwrap().function;
+    assert_eq!(found.program.name, "cast_to_floats");
+    assert_eq!(found.package.manifest.kernels.len(), 2);
+}
+
+#[test]
+fn an_operand_of_two_launches_is_one_input() {
+    let mut kernel = edited(
+        "matmul_split_k",
+        &[("    out[id.x] = sum;", "    out[id.x] = sum + 0.0 * a[0];")],
+    );
+    let names = ["a", "parts", "out"].map(|name| Bound::Name(name.into()));
+    kernel.interface.dispatches[1].bindings = names.into();
+    let subject = subject(&product(33, 36, 40), &kernel).unwrap();
+    assert_eq!(subject.units[0].arguments.len(), 2);
+    assert_eq!(subject.units[0].program.inputs.len(), 2);
+}
