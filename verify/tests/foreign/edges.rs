@@ -236,9 +236,9 @@ fn launches_of_one_entry_are_two_kernels_where_they_differ() {
         name: "copy.wgsl".into(),
         wgsl: "
 @group(0) @binding(0) var<storage, read> source: array<f32>;
-@group(0) @binding(1) var<storage, read_write> target_: array<f32>;
+@group(0) @binding(1) var<storage, read_write> copied: array<f32>;
 @compute @workgroup_size(16)
-fn copy(@builtin(local_invocation_index) t: u32) { target_[t] = source[t]; }"
+fn copy(@builtin(local_invocation_index) t: u32) { copied[t] = source[t]; }"
             .into(),
         interface: Interface::from_toml("copy.toml", COPIES).unwrap(),
     };
