@@ -20,13 +20,24 @@ impl Shader {
                 _ => false,
             };
         };
-        for (_, ty) in self.module.types.iter() {
-            match ty.inner {
-                TypeInner::Scalar(scalar)
-                | TypeInner::Vector { scalar, .. }
-                | TypeInner::Matrix { scalar, .. }
-                | TypeInner::Atomic(scalar) => add(scalar),
-                _ => {}
+        let mut of = |inner: &TypeInner| match *inner {
+            TypeInner::Scalar(scalar)
+            | TypeInner::Vector { scalar, .. }
+            | TypeInner::Matrix { scalar, .. }
+            | TypeInner::Atomic(scalar) => add(scalar),
+            _ => {}
+        };
+        let types = &self.module.types;
+        types.iter().for_each(|(_, ty)| of(&ty.inner));
+        // What is only on the way to a value has no type of the module.
+        let functions = self.module.functions.iter();
+        let functions = functions.map(|(handle, function)| (function, &self.info[handle]));
+        let entries = self.module.entry_points.iter().enumerate();
+        let entries =
+            entries.map(|(index, entry)| (&entry.function, self.info.get_entry_point(index)));
+        for (function, info) in functions.chain(entries) {
+            for (handle, _) in function.expressions.iter() {
+                of(info[handle].ty.inner_with(types));
             }
         }
         if uses_subgroups(&self.module) {

@@ -48,6 +48,8 @@ mod nesting;
 mod place;
 mod shader;
 mod shapes;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Cause, ForeignError};
 pub use interface::{

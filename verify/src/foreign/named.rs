@@ -235,3 +235,75 @@ fn tensors_of_one_name_are_told_apart() {
     assert_eq!(problem.sizes["x2_0"], 4);
     assert_eq!(problem.sizes["elements"], 2);
 }
+
+#[test]
+fn shapes_differ_from_each_other_and_in_every_size() {
+    let of = |inputs: [(&str, DType, &[usize]); 3], op: Op, result: &[usize]| {
+        let program = program(op, &inputs, result);
+        let found = programs(&program, &Interface::default(), [8, 8, 1]);
+        let all: BTreeSet<Vec<Vec<usize>>> = found
+            .iter()
+            .map(|it| it.inputs.iter().map(|it| it.ty.shape.clone()).collect())
+            .collect();
+        assert_eq!(all.len(), found.len(), "one shape twice");
+        let own: Vec<Vec<usize>> = inputs.iter().map(|it| it.2.to_vec()).collect();
+        assert!(!all.contains(&own));
+        let count = |index: usize, axis: usize| {
+            let sizes: BTreeSet<usize> = all.iter().map(|it| it[index][axis]).collect();
+            sizes.len()
+        };
+        (0..2).map(|axis| count(0, axis)).collect::<Vec<_>>()
+    };
+    let op = Op::Mlp {
+        x: ValueId(0),
+        up: ValueId(1),
+        down: ValueId(2),
+        gate: None,
+        up_bias: None,
+        down_bias: None,
+        gate_bias: None,
+        activation: ActivationKind::Silu,
+        transpose_weights: false,
+    };
+    let weights = |x: &'static [usize]| {
+        [
+            ("x", F32, x),
+            ("up", F32, &[6, 10][..]),
+            ("down", F32, &[10, 4][..]),
+        ]
+    };
+    let counts = of(weights(&[5, 6]), op.clone(), &[5, 4]);
+    assert!(counts.iter().all(|count| *count > 2), "{counts:?}");
+    // Its own shape is one of those that are tried.
+    let listed = programs(
+        &program(op.clone(), &weights(&[5, 6]), &[5, 4]),
+        &Interface::default(),
+        [8, 8, 1],
+    );
+    let again = programs(&listed[0], &Interface::default(), [8, 8, 1]);
+    assert!(again.iter().all(|it| it.inputs != listed[0].inputs));
+    assert_eq!(again.len() + 1, listed.len());
+}
+
+#[test]
+fn batches_are_those_of_a_list() {
+    let op = Op::Matmul {
+        a: ValueId(0),
+        b: ValueId(1),
+        bias: None,
+        residual: None,
+        transpose_a: false,
+        transpose_b: false,
+        activation: None,
+    };
+    let inputs: [(&str, DType, &[usize]); 2] =
+        [("a", F32, &[4, 5, 6, 7]), ("b", F32, &[4, 1, 7, 8])];
+    let program = program(op, &inputs, &[4, 5, 6, 8]);
+    let found = programs(&program, &Interface::default(), [8, 8, 1]);
+    let batches: BTreeSet<Vec<usize>> = found
+        .iter()
+        .map(|it| it.inputs[0].ty.shape[..2].to_vec())
+        .collect();
+    let all = [vec![1, 3], vec![2, 1], vec![3, 2]];
+    assert_eq!(batches, BTreeSet::from(all));
+}

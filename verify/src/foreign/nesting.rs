@@ -120,6 +120,7 @@ mod tests {
             "if a {} else ".repeat(1000),
             // Comments inside of comments, of which all end.
             format!("/* /* {0} */ {0} */ a = b;", "(".repeat(200)),
+            format!("a = b{};", " - c".repeat(200)),
             // Brackets that close what nothing opened.
             format!("{}{}", ")".repeat(300), "(".repeat(100)),
         ] {
@@ -130,6 +131,7 @@ mod tests {
             format!("/* a */ /* b */ {}", "(".repeat(129)),
             format!("a = {}b;", "- + ".repeat(501)),
             format!("a = {}b;", "- - ".repeat(65)),
+            format!("){}", "(".repeat(128)),
         ] {
             assert!(check(&deep).is_err(), "{deep}");
         }

@@ -8,6 +8,7 @@ use kforge_runtime::manifest::Place;
 use super::{Arithmetic, Buffer, Cell, Domain, Launch, Stop, launch};
 use crate::drawn::{Check, Draw, Ids, Term, Ty};
 
+mod edges;
 mod flow;
 mod forms;
 mod matrices;

@@ -162,6 +162,10 @@ impl<'m, D: Domain> Machine<'m, D> {
             return unsupported("a matrix in a local variable");
         };
         let strides = frame.columns[data.stride.index()].integers();
+        // naga may evaluate a stride that is computed in the call behind the call.
+        if strides.is_empty() {
+            return unsupported("a matrix whose stride has no value yet");
+        }
         let (offset, stride) = (offsets[group[0]], strides[group[0]]);
         let differs = |lane: &&usize| offsets[**lane] != offset || strides[**lane] != stride;
         if let Some(lane) = group.iter().find(differs) {

@@ -56,7 +56,7 @@ impl Case {
         }
     }
 
-    fn unit(&self, wgsl: &str) -> Runnable {
+    pub fn unit(&self, wgsl: &str) -> Runnable {
         let mut buffers = Vec::new();
         let dense = |name: &str, ty: &TensorType, role| {
             let dtype = if ty.dtype == DType::I32 {

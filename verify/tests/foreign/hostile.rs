@@ -125,7 +125,7 @@ fn a_device_says_which_limit_is_exceeded() {
             "matmul_naive",
             &[
                 ("// out", "enable f16;\n// out"),
-                ("var sum = 0.0;", "var sum = f32(f16(0.0));"),
+                ("var sum = 0.0;", "var sum = f32(f16(sizes.m)) * 0.0;"),
             ],
         );
         let failure = refusal(&own, &half);

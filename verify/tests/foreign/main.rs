@@ -7,6 +7,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod attention;
+mod edges;
 mod elements;
 mod hostile;
 mod interface;

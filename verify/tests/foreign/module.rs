@@ -219,3 +219,29 @@ fn a_stage_that_is_not_there_is_named() {
     );
     assert!(file("matmul_naive.wgsl").contains("fn main"));
 }
+
+#[test]
+fn a_kernel_sees_tensors_as_they_are() {
+    let mut padded = package();
+    padded.manifest.buffers[1].strides = vec![Expr::from(48), Expr::from(1)];
+    let error = replace(&padded, "main", &[as_stage("q", "matmul_naive")]).unwrap_err();
+    assert!(
+        error.to_string().contains("buffer 'b' is padded"),
+        "{error}"
+    );
+    // a times a: a list of several dispatches cannot say which operand is meant.
+    let mut square = package();
+    for buffer in &mut square.manifest.buffers {
+        buffer.shape = vec![Expr::from(36), Expr::from(36)];
+    }
+    let unit = &mut square.program.as_mut().unwrap()["units"][0];
+    unit["inputs"] = serde_json::json!([0, 0]);
+    unit["program"] = serde_json::to_value(product(36, 36, 36)).unwrap();
+    let of = |name: &str| replace(&square, "main", &[as_stage("q", name)]).map(|_| ());
+    assert_eq!(of("matmul_naive"), Ok(()));
+    let error = of("matmul_split_k").unwrap_err();
+    assert!(
+        error.to_string().contains("given one tensor twice"),
+        "{error}"
+    );
+}

@@ -33,7 +33,7 @@ pub enum By {
 pub use By::{Both, Following, Symbols};
 
 /// Whether each of the provers says that the launch is right.
-fn proved(text: &str, launch: &Launch) -> (bool, bool) {
+pub fn proved(text: &str, launch: &Launch) -> (bool, bool) {
     let code = Code::parse(text, "main").unwrap_or_else(|error| panic!("{error}\n{text}"));
     let is = |finding: Finding| matches!(finding, Finding::Proved(_));
     let symbolic = is(prove_symbolically(&code, launch));

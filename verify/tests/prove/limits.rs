@@ -173,7 +173,8 @@ fn passed_on(place: &str, room: u32, between: &str, guard: &str) -> String {
         @group(0) @binding(1) var<storage, read_write> y: array<f32>;
         var<workgroup> tile: array<f32, {room}>;
         @compute @workgroup_size(64)
-        fn main(@builtin(local_invocation_index) i: u32, @builtin(subgroup_id) s: u32) {{
+        fn main(@builtin(local_invocation_index) i: u32, @builtin(subgroup_id) s: u32,
+                @builtin(subgroup_invocation_id) lane: u32) {{
             let m = coopLoadT<coop_mat16x16<f32,C>>(&x[s * 256u], 16u);
             {guard} {{ coopStoreT(m, &tile[{place}], 16u); }}
             {between}
@@ -193,6 +194,13 @@ fn what_a_subgroup_stores_is_safe_behind_a_barrier_alone() {
         matches!(finding(text, &launch), Finding::Proved(_))
     };
     assert!(is_proved(&passed_on("s * 256u", 512, barrier, "")));
+    for own in [
+        "min(i / 32u, 1u) * 256u",
+        "s % 2u * 256u + (i / 64u)",
+        "(s & 1u) * 256u",
+    ] {
+        assert!(is_proved(&passed_on(own, 512, barrier, "")), "{own}");
+    }
     for (text, why) in [
         (passed_on("s * 256u", 512, "", ""), "no barrier"),
         (passed_on("0u", 512, barrier, ""), "both at one place"),
@@ -204,6 +212,22 @@ fn what_a_subgroup_stores_is_safe_behind_a_barrier_alone() {
         (
             passed_on("s * 256u", 512, barrier, "if i < 7u"),
             "not all reach it",
+        ),
+        (
+            passed_on("s * 256u", 512, barrier, "if lane < 7u"),
+            "not all reach it",
+        ),
+        (
+            passed_on("s * 256u + i % 2u", 512, barrier, ""),
+            "another place in each",
+        ),
+        (
+            passed_on("s * 256u + lane % 2u", 513, barrier, ""),
+            "another place in each",
+        ),
+        (
+            passed_on("s * 256u + min(i / 16u, 1u)", 600, barrier, ""),
+            "another place in each half",
         ),
     ] {
         assert!(!is_proved(&text), "{why}");

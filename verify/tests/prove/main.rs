@@ -3,7 +3,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod aliases;
 mod bounds;
+mod careless;
 mod forms;
 mod kernels;
 mod large;

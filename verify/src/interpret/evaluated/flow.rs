@@ -58,6 +58,7 @@ fn places_in_memory() {
             b[0] + 1.0 + 10.0 * b[1] + 100.0 * b[2]
         },
     );
+    body("let z = Sizes(); y[g] = f;", |g| g);
     body(
         "var b = t > 3u; var c: bool; if b { c = true; } y[g] = f32(b) + f32(c);",
         |g| 2.0 * f64::from(u8::from(lane(g) > 3.0)),
@@ -188,6 +189,11 @@ fn who_touched_what_before() {
 fn other_widths_and_axes() {
     is("f32((i64(g) * 4294967296li) / 2147483648li)", |g| 2.0 * g);
     is("f32((u64(g) * 4294967296lu) / 2147483648lu)", |g| 2.0 * g);
+    is("f32((0lu - 1lu) / (u64(g) + 2lu))", |g| {
+        (u64::MAX / (g as u64 + 2)) as f64
+    });
+    is("f32((i64(g) - 9li) >> 1u)", |g| ((g - 9.0) / 2.0).floor());
+    is("f32((i64(g) - 9li) / 2li)", |g| ((g - 9.0) / 2.0).trunc());
     is("f32((u64(g) << 33u) >> 34u)", |g| (g / 2.0).floor());
     is("f32((i64(g) << 33u) >> 34u)", |g| (g / 2.0).floor());
     is("f32(0lu - u64(g + 1u) > 5lu)", |_| 1.0);

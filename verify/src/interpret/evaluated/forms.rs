@@ -19,6 +19,7 @@ const NONE = vec2<f32>();
 fn twice(a: f32) -> f32 { if a > 3.0 { return a * 2.0; } return a + a + 100.0; }
 fn sum(a: vec3<f32>) -> vec3<f32> { var b = a; b.y += b.x; b[2] = b[2] + b[1]; return b; }
 fn pick(a: i32) -> i32 { if a > 3 { return a; } return 2; }
+fn change(a: ptr<function, f32>) { *a += 1.0; }
 fn half(a: i32) -> i32 { var b = a; loop { if b < 4 { break; } b /= 2; } return b; }
 ";
 
@@ -162,6 +163,13 @@ fn vectors_of_floats_and_integers() {
     );
     is("(-vec2<f32>(1.0, f)).y", |g| -g);
     is("vec4<f32>(vec2<f32>(f, 1.0), vec2<f32>(2.0)).wzyx.w", |g| g);
+    is("vec4<f32>(vec2<f32>(1.0, f), vec2<f32>(2.0)).y", |g| g);
+    is(
+        "f32(vec4<i32>(vec2<i32>(1, i32(g)), vec2<i32>(2)).y)",
+        |g| g,
+    );
+    is("abs(vec2<f32>(1.0, f - 5.0)).y", |g| (g - 5.0).abs());
+    is("f32(f) + bitcast<f32>(f)", |g| 2.0 * g);
     is("vec4<f32>(f, 1.0, 2.0, 3.0)[t % 4u]", |g| {
         [g, 1.0, 2.0, 3.0][g as usize % 4]
     });

@@ -74,11 +74,26 @@ fn what_matrices_meet_is_refused() {
             "writes element 128 of 'held', which has 128",
         ),
         ("workgroupBarrier();", "", "with no barrier between"),
+        (
+            "s * 64u]",
+            "s * 64u + t % 2u]",
+            "at another place than its subgroup",
+        ),
+        (
+            "coopStoreT(c * 0.5, &held[s * 64u], 8u)",
+            "let half = c * 0.5; let at = &held[s * 64u]; let wide = 8u + t % 2u; coopStoreT(half, at, wide)",
+            "at another place than its subgroup",
+        ),
     ] {
         match product(|text| text.replace(from, to)) {
             Err(Stop::Refused(what)) if what.contains(words) => {}
             other => panic!("{from} -> {to}: {other:?}"),
         }
+    }
+    // naga evaluates this stride behind the store.
+    match product(|text| text.replace("64u], 8u", "64u], 8u + t % 1u")) {
+        Err(Stop::Unsupported(what)) if what.contains("has no value yet") => {}
+        other => panic!("{other:?}"),
     }
     // What is read beyond the end is no number.
     let beyond = product(|text| text.replace("s * 128u + k", "s * 128u + k + 1u")).unwrap();

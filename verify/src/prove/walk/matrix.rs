@@ -5,15 +5,21 @@
 //! said to write all. That is as careful as can be: whoever else of the subgroup reads or writes
 //! there without a barrier between races with it.
 //!
-//! Only where the whole subgroup takes part, and its size is the kernel's.
+//! Only where the whole subgroup takes part, and its size is the kernel's. A store is at one place
+//! for all of a subgroup.
 
 use naga::{CooperativeData, CooperativeSize, Expression, Handle, Span, TypeInner};
 
 use super::{Done, Value, Walk, memory::Root};
 use crate::prove::{
-    expr::{DATA, Expr, Int, LOCAL, LOCALS, Test},
+    expr::{Atom, DATA, Expr, Int, LOCAL, LOCALS, Node, Test, Vars},
     trace::{Item, Kind},
 };
+
+/// Invocations of a workgroup whose ids are tried.
+const MOST_INVOCATIONS: i64 = 4096;
+/// Steps in which a place is shown to be that of a subgroup.
+const STEPS: u32 = 256;
 
 impl Walk<'_> {
     /// The number of an invocation in its workgroup.
@@ -76,6 +82,12 @@ impl Walk<'_> {
         let Some(size) = self.subgroup_size() else {
             return self.outside(span, "it stores a matrix, and its subgroups have no size");
         };
+        if let Value::Pointer(at) = self.value(data.pointer)?
+            && let Some(address) = at.address
+            && !self.is_of_subgroup(address, size, &mut { STEPS })
+        {
+            return self.outside(span, "it stores a matrix where not all of a subgroup may");
+        }
         let index = self.local_index();
         let by = self.terrain.pool.constant(size);
         let lane = self.terrain.remainder(self.place, Int::Unsigned, index, by);
@@ -98,13 +110,77 @@ impl Walk<'_> {
     /// Control flow that some of a subgroup may not follow is outside.
     fn together(&self, span: Span) -> Done {
         let pool = &self.terrain.pool;
-        let apart = |vars| vars & LOCALS != 0 || vars & DATA != 0;
-        let branch = self.path.iter().any(|cond| apart(pool.cond_vars(*cond)));
-        let ragged = self.loops.iter().any(|frame| apart(frame.depends));
+        let mut path = self.path.iter();
+        let branch = path.any(|cond| self.is_apart(pool.cond_vars(*cond)));
+        let ragged = self.loops.iter().any(|frame| self.is_apart(frame.depends));
         match branch || ragged {
             true => self.outside(span, "it has a matrix operation that not all may reach"),
             false => Ok(()),
         }
+    }
+
+    /// Whether something may differ within a subgroup.
+    const fn is_apart(&self, vars: Vars) -> bool {
+        vars & (LOCALS | DATA | self.lanes) != 0
+    }
+
+    /// Whether a number is shown to be the same for all of a subgroup, in so many steps.
+    fn is_of_subgroup(&self, number: Expr, size: i64, left: &mut u32) -> bool {
+        let pool = &self.terrain.pool;
+        let (terms, _) = pool.terms(number);
+        let apart = terms.iter().copied();
+        let apart = apart.filter(|(atom, _)| self.is_apart(pool.atom_vars(*atom)));
+        let (by_ids, others): (Vec<_>, Vec<_>) =
+            apart.partition(|(atom, _)| pool.atom_vars(*atom) & !LOCALS == 0);
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        let mut both =
+            |a, b| self.is_of_subgroup(a, size, left) && self.is_of_subgroup(b, size, left);
+        let mut of_parts = |atom: Atom| match pool.of(atom) {
+            Node::Div(a, b)
+            | Node::Rem(a, b)
+            | Node::Min(a, b)
+            | Node::Max(a, b)
+            | Node::Mul(a, b)
+            | Node::Bits(_, _, a, b) => both(a, b),
+            Node::Select(cond, a, b) => !self.is_apart(pool.cond_vars(cond)) && both(a, b),
+            Node::Var(_) | Node::Wrap(..) | Node::Data(..) => false,
+        };
+        others.iter().all(|(atom, _)| of_parts(*atom)) && self.is_same_within(&by_ids, size)
+    }
+
+    /// Likewise of a sum that depends on ids alone, by trying them.
+    fn is_same_within(&self, terms: &[(Atom, i64)], size: i64) -> bool {
+        if terms.is_empty() {
+            return true;
+        }
+        let counts = self.code.entry().workgroup_size.map(i64::from);
+        let invocations = counts.iter().product::<i64>();
+        if invocations > MOST_INVOCATIONS {
+            return false;
+        }
+        let pool = &self.terrain.pool;
+        let mut env = vec![0; pool.var_count()];
+        let mut first = None;
+        (0..invocations).all(|index| {
+            let mut rest = index;
+            for (var, count) in LOCAL.iter().zip(counts) {
+                env[*var as usize] = rest % count;
+                rest /= count;
+            }
+            let mut sum = Some(0_i64);
+            for (atom, factor) in terms {
+                let term = pool.eval_atom(*atom, &env);
+                let term = term.and_then(|value| value.checked_mul(*factor));
+                sum = sum.zip(term).and_then(|(sum, term)| sum.checked_add(term));
+            }
+            if index % size == 0 {
+                first = sum;
+            }
+            sum.is_some() && sum == first
+        })
     }
 
     /// The stretches of memory that a matrix lies in.

@@ -79,6 +79,8 @@ pub(super) struct Walk<'m> {
     loops: Vec<LoopFrame>,
     unrolled: u32,
     depth: u32,
+    /// Variables that differ within a subgroup, besides local ids.
+    lanes: Vars,
 }
 
 impl<'m> Walk<'m> {
@@ -110,6 +112,7 @@ impl<'m> Walk<'m> {
             loops: Vec::new(),
             unrolled: 0,
             depth: 0,
+            lanes: 0,
         };
         walk.arguments()?;
         walk.initialise()?;
@@ -215,6 +218,9 @@ impl<'m> Walk<'m> {
                     _ => Range::new(1, 128),
                 };
                 let var = pool.var(range)?;
+                if builtin == BuiltIn::SubgroupInvocationId {
+                    self.lanes |= 1 << var;
+                }
                 unsigned(pool.variable(var))
             }
             _ => Value::Data,
