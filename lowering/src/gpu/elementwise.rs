@@ -10,7 +10,7 @@ use melior::ir::{
     operation::OperationLike,
 };
 
-use super::activation::activation;
+use super::{activation::activation, turn};
 use crate::emit::{Emit, Emitted};
 
 /// Ops that compute every element from those at the same place.
@@ -161,6 +161,10 @@ pub fn compute<'c, 'a>(
     let f32 = Type::float32(emit.context);
     match (ir::name(op), element) {
         ("arith.extf", _) => Ok(operands[0]),
+        (name @ ("math.sin" | "math.cos"), _) => {
+            let angle = turn::reduced(emit, operands[0])?;
+            emit.same(name, &[angle])
+        }
         ("arith.truncf", Element::F16) => {
             let f16 = Element::F16.to_mlir(emit.context);
             let rounded = emit.from_f32(operands[0], f16, width)?;

@@ -21,6 +21,7 @@ mod shuffle;
 mod spec;
 mod tensors;
 mod tree;
+mod turn;
 mod unit;
 
 pub use convert::convert;

@@ -4,11 +4,8 @@
 //! that lie R/2 apart, with interleaved pairs one access of whole pairs. What is
 //! not rotated is copied by further invocations.
 //!
-//! The angle position · frequency is reduced to [-π, π] in f32 before sine and
-//! cosine, of which WGSL promises nothing outside. 2π is taken as three numbers
-//! of so few bits that their multiples up to 2^16 are exact: angles of 400,000
-//! radians keep an error of a unit of their last place, which the product has
-//! anyway. Without the operand `inv_freq` a frequency is the product of the
+//! The angle position · frequency is reduced to [-π, π] (`turn.rs`), with an error that the
+//! product has anyway. Without the operand `inv_freq` a frequency is the product of the
 //! literals theta^(-2·2^j/D) over the bits j of the pair's number, each rounded
 //! from f64.
 //!
@@ -20,7 +17,7 @@ use melior::ir::{Type, Value, ValueLike};
 use super::{
     host::{Host, memref_of},
     kernel::{Body, Emission, Frame, storage},
-    spec,
+    spec, turn,
 };
 use crate::{
     LoweringError,
@@ -29,14 +26,6 @@ use crate::{
 
 /// Invocations of a workgroup.
 const INVOCATIONS: i64 = 64;
-
-/// 2π as 8 bits, 8 bits and the rest.
-const TURN: [f64; 3] = [
-    6.28125,
-    // 127 · 2^-16
-    0.0019378662109375,
-    std::f64::consts::TAU - 6.28125 - 0.0019378662109375,
-];
 
 /// Everything a rope kernel depends on.
 #[derive(Clone, Debug)]
@@ -276,16 +265,7 @@ impl RopeKernel {
         };
         let angle = emit.same("arith.mulf", &[position, frequency])?;
 
-        let ty = angle.r#type();
-        let number = |value: f64| emit.float(f32, ty, value);
-        let turns = emit.same("arith.mulf", &[angle, number(1.0 / std::f64::consts::TAU)?])?;
-        let turns = emit.same("arith.addf", &[turns, number(0.5)?])?;
-        let turns = emit.same("math.floor", &[turns])?;
-        let mut rest = angle;
-        for part in TURN {
-            let part = emit.same("arith.mulf", &[turns, number(part)?])?;
-            rest = emit.same("arith.subf", &[rest, part])?;
-        }
+        let rest = turn::reduced(emit, angle)?;
         Ok((
             emit.same("math.sin", &[rest])?,
             emit.same("math.cos", &[rest])?,

@@ -26,7 +26,11 @@ use std::{
     collections::HashMap,
 };
 
-use crate::{cases::rng::hash, op::Op, program::Program};
+use crate::{
+    cases::rng::hash,
+    op::{Op, UnaryKind},
+    program::Program,
+};
 
 use super::{
     number::Number,
@@ -98,7 +102,11 @@ impl Literals {
                     let rotated = rotary_dim.or(depth).unwrap_or(0);
                     literals.add_frequencies(f64::from(*theta), rotated, key);
                 }
-                Op::Rope { .. } => turns = true,
+                Op::Rope { .. }
+                | Op::Unary {
+                    kind: UnaryKind::Sin | UnaryKind::Cos,
+                    ..
+                } => turns = true,
                 _ => {}
             }
         }

@@ -254,7 +254,7 @@ impl AttentionKernel {
                 let result = self.result(emit, body, &first, number as i64, (query, row))?;
                 self.finish(emit, body, (&result.0, &result.1), &part, state)?;
             }
-            Ok(())
+            self.leave_numbers(emit, body, [&plane, &first], &part, &states)
         })
     }
 

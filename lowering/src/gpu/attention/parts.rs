@@ -68,7 +68,7 @@ impl AttentionKernel {
         Ok([first, last])
     }
 
-    /// Leaves what a part has of a row.
+    /// Leaves a part's O of a row.
     pub(super) fn leave<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
@@ -77,26 +77,63 @@ impl AttentionKernel {
         part: &Ix<'c, 'a>,
         state: &State<'c, 'a>,
     ) -> Emitted<()> {
-        let [.., accumulators, numbers] = body.arguments[..] else {
+        let [.., accumulators, _] = body.arguments[..] else {
             return Ok(());
         };
-        let planes = self.batch * self.heads;
-        let number = &body.workgroup_id / self.workgroups_of_a_part();
-        let plane = emit.shared(number * planes + row.plane.clone())?;
+        let plane = self.plane_of_part(emit, body, &row.plane)?;
         for (d, value) in state.out.iter().enumerate() {
             let column = self.column(part, d as i64, self.value_head);
             let at = [plane.clone(), row.query.clone(), column];
             emit.store(*value, accumulators, &at)?;
         }
-        // Those that share a row have the same numbers.
-        let first = emit.below(part, self.split(), 1)?;
-        emit.when_some(first, |emit| {
-            for (index, value) in [state.max, state.sum].into_iter().enumerate() {
-                let at = [plane.clone(), row.query.clone(), Ix::Const(index as i64)];
-                emit.store(value, numbers, &at)?;
+        Ok(())
+    }
+
+    /// Leaves m and l: of the rows that neighbours share, each those of its own.
+    pub(super) fn leave_numbers<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        [plane, first]: [&Ix<'c, 'a>; 2],
+        part: &Ix<'c, 'a>,
+        states: &[State<'c, 'a>],
+    ) -> Emitted<()> {
+        let ([.., numbers], 2..) = (&body.arguments[..], self.parts()) else {
+            return Ok(());
+        };
+        let block_q = self.schedule.block_q;
+        let query = emit.shared(first + body.invocation.clone())?;
+        let bound = ceil_div(self.queries, block_q) * block_q;
+        let inside = emit.below(&query, bound, self.queries)?;
+        let f32 = Type::float32(emit.context);
+        emit.when_some(inside, |emit| {
+            let plane = self.plane_of_part(emit, body, plane)?;
+            let of = [
+                |state: &State<'c, 'a>| state.max,
+                |state: &State<'c, 'a>| state.sum,
+            ];
+            for (index, of) in of.into_iter().enumerate() {
+                let mut own = of(&states[0]);
+                for (number, state) in states.iter().enumerate().skip(1) {
+                    let before = emit.less(part, &Ix::Const(number as i64))?;
+                    own = emit.value("arith.select", &[before, own, of(state)], f32, &[])?;
+                }
+                let at = [plane.clone(), query.clone(), Ix::Const(index as i64)];
+                emit.store(own, *numbers, &at)?;
             }
             Ok(())
         })
+    }
+
+    /// Where a plane of this workgroup's part lies.
+    fn plane_of_part<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        plane: &Ix<'c, 'a>,
+    ) -> Emitted<Ix<'c, 'a>> {
+        let number = &body.workgroup_id / self.workgroups_of_a_part();
+        emit.shared(number * (self.batch * self.heads) + plane.clone())
     }
 
     /// The kernel that brings parts together; its arguments are what they left and the result.
