@@ -205,9 +205,8 @@ fn disturbed(run: &mut Run, name: &str, deadline: &str) -> Result<Option<Ended>,
     };
     let ended = parent.finish(LIMIT)?;
     outputs::compiled(run, &ended)?;
-    if !hit
-        || (ended.code() == Some(0) && !ended.err.contains("crash") && !ended.out.contains("crash"))
-    {
+    let said = |word| ended.err.contains(word) || ended.out.contains(word);
+    if !hit || (ended.code() == Some(0) && !said("crash") && !said("no answer within")) {
         return Ok(None);
     }
     let next = finish(

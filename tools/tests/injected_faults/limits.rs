@@ -31,10 +31,10 @@ pub(crate) const KINDS: &[Kind] = kinds![
     "read-only-compile", "the folder of all files is read-only, `compile-transformer`", false, read_only_compile;
     "read-only-array", "the folder for results is read-only, `kforge-run`", true, read_only_array;
     "file-size-limited", "a limit on the size of files (SIGXFSZ), `archive import`", true, file_size;
-    "memory-limited-compile", "a limit on address space, `compile-transformer`", false, |run| limited(run, "ulimit -v", 300_000..1_400_000);
+    "memory-limited-compile", "a limit on address space, `compile-transformer`", false, |run| limited(run, "ulimit -v", 300_000..1_000_000);
     "memory-limited-run", "a limit on address space, `kforge-run`", false, |run| limited_run(run, "ulimit -v", 150_000..900_000);
     "files-limited-compile", "a limit on open files, `compile-transformer`", false, |run| limited(run, "ulimit -n", 3..24);
-    "files-limited-run", "a limit on open files, `kforge-run`", false, |run| limited_run(run, "ulimit -n", 3..24);
+    "files-limited-run", "a limit on open files, `kforge-run`", false, |run| limited_run(run, "ulimit -n", 3..5);
     "output-full", "standard output is full (/dev/full)", true, |run| unread(run, ">/dev/full");
     "output-closed", "nobody reads standard output", true, |run| unread(run, "| true");
     "errors-closed", "standard error is closed", true, |run| unread(run, "2>&-");
@@ -144,7 +144,7 @@ fn full_compile(run: &mut Run) -> Result<Happened, Broken> {
         return no_mounts();
     }
     prepared(run)?;
-    let size = fs::metadata(run.path("a.sqlite"))?.len() / 1024 + run.rng.u64(8..120);
+    let size = fs::metadata(run.path("a.sqlite"))?.len() / 1024 + run.rng.u64(4..40);
     let before = format!(
         "mkdir full; mount -t tmpfs -o size={size}k tmpfs full; cp a.sqlite p.mlir full; cd full"
     );

@@ -47,6 +47,10 @@ impl Wanted {
                 "--tries" => wanted.tries = number(),
                 "--except" => wanted.except = arguments.next(),
                 "--only" => wanted.only = arguments.next(),
+                "--help" | "-h" => {
+                    println!("--runs N, --tries N, --only KIND,..., --except KIND,...");
+                    std::process::exit(0);
+                }
                 word if !word.starts_with('-') => wanted.only = Some(word.to_owned()),
                 _ => {}
             }

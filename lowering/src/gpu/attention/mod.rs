@@ -190,16 +190,18 @@ impl AttentionKernel {
     ) -> Emitted<[Ix<'c, 'a>; 3]> {
         let block_q = self.schedule.block_q;
         let blocks = ceil_div(self.queries, block_q);
-        let plane = match self.parts() {
-            1 => &body.workgroup_id / blocks,
-            _ => &body.workgroup_id % self.workgroups_of_a_part() / blocks,
+        let id = match self.parts() {
+            1 => body.workgroup_id.clone(),
+            _ => emit.shared(&body.workgroup_id % self.workgroups_of_a_part())?,
+        };
+        // Later queries see more keys: the longest work of all heads starts first, so that what
+        // runs side by side is long and short.
+        let planes = self.batch * self.heads;
+        let (plane, block) = match self.causal {
+            true => (&id % planes, Ix::Const(blocks - 1) - &id / planes),
+            false => (&id / blocks, &id % blocks),
         };
         let plane = emit.shared(plane)?;
-        let mut block = &body.workgroup_id % blocks;
-        if self.causal {
-            // Later queries see more keys: the longest work starts first.
-            block = Ix::Const(blocks - 1) - block;
-        }
         let first = emit.shared(block * block_q)?;
         let seen = emit.shared(self.seen((&first + block_q).min(self.queries)))?;
         Ok([plane, first, seen])
