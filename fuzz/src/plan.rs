@@ -64,6 +64,7 @@ pub(crate) fn problem() -> &'static Problem {
             n: 1536,
             k: 384,
             element,
+            transpose_b: false,
         };
         let attention = OpShape::Attention {
             heads: 12,

@@ -175,6 +175,7 @@ fn schedule(choices: &mut Choices) -> MatmulSchedule {
             n: 1,
             k: 1,
             element: Element::F32,
+            transpose_b: false,
         };
         if schedule.check(&problem, &Device::default()).is_ok() {
             return schedule;

@@ -62,6 +62,7 @@ pub(crate) fn schedule(op: &PlannedOp, device: &Device) -> Step {
             n,
             k,
             element,
+            transpose_b,
         } => {
             let problem = MatmulProblem {
                 batch,
@@ -69,6 +70,7 @@ pub(crate) fn schedule(op: &PlannedOp, device: &Device) -> Step {
                 n,
                 k,
                 element: of(element),
+                transpose_b,
             };
             MatmulSchedule::guess(&problem, device).knobs()
         }

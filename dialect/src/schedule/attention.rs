@@ -38,9 +38,6 @@ const FEW: i64 = 8;
 /// Invocations that share the keys of few queries.
 const SLICED: i64 = 64;
 
-/// Workgroups of few queries that a compute unit is given.
-const UNIT_WORKGROUPS: u64 = 4;
-
 /// Queries up to which a head is short.
 const SHORT: u64 = 512;
 
@@ -177,8 +174,9 @@ impl AttentionSchedule {
     ///
     /// On the H200 a query in each of 32 heads of 4096x128 takes in f32 0.243 ms with 64 slices
     /// and 4 keys at a time, 0.349 with one key, 0.598 with 32 slices and 10.6 with one; in f16
-    /// 0.193 with 2 keys, 0.231 with 4, 0.234 with one. 2048 queries take longer with slices than
-    /// without (2026-11-28).
+    /// 0.193 with 2 keys, 0.231 with 4, 0.234 with one. With parts: in f32 0.103 ms with 4, 0.118
+    /// with 8, 0.144 with 16, 0.177 with 32; in f16 0.086, 0.100, 0.124 and 0.167. 2048 queries take
+    /// longer with slices than without (2026-11-28).
     fn slice(&mut self, problem: &AttentionProblem, device: &Device) {
         let most = device.max_invocations().min(SLICED);
         if device.is_software() || self.block_q > FEW {
@@ -194,9 +192,9 @@ impl AttentionSchedule {
                 (_, Element::F16) => 2,
                 _ => 4,
             };
-        // Parts, as long as compute units are idle and each has some keys.
+        // Parts, as long as half of the compute units are idle and each part has some keys.
         let workgroups = problem.queries.div_ceil(self.block_q as u64) * problem.heads;
-        let busy = |parts: i64| workgroups * parts as u64 >= UNIT_WORKGROUPS * gpu_units(device);
+        let busy = |parts: i64| 2 * workgroups * parts as u64 > gpu_units(device);
         while !busy(self.split_kv) && self.split_kv as u64 * 2 * PART <= problem.keys {
             self.split_kv *= 2;
         }
@@ -257,8 +255,8 @@ mod tests {
             };
             AttentionSchedule::guess(&problem, &device).split_kv
         };
-        assert_eq!(parts(8, 4096), 8);
-        assert_eq!(parts(64, 4096), 1);
+        assert_eq!(parts(8, 4096), 2);
+        assert_eq!(parts(9, 4096), 1);
         // A part is no use without keys.
         assert_eq!(parts(1, 1024), 4);
         assert_eq!(parts(1, 255), 1);

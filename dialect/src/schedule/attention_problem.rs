@@ -70,7 +70,7 @@ mod tests {
     use crate::TensorType;
 
     fn signature(queries: u64, causal: bool, mask: Option<&[u64]>) -> AttentionSignature {
-        let ty = |sizes: &[u64]| TensorType::fixed(Element::F32, sizes);
+        let ty = |sizes: &[u64]| TensorType::fixed(sizes, Element::F32);
         AttentionSignature {
             q: ty(&[2, 8, queries, 64]),
             k: ty(&[2, 2, 96, 64]),

@@ -53,6 +53,7 @@ mod tests {
             n,
             k,
             element,
+            transpose_b: false,
         }
     }
 

@@ -297,6 +297,7 @@ mod tests {
             n,
             k,
             element: Element::F32,
+            transpose_b: false,
         }
     }
 

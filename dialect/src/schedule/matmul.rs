@@ -36,6 +36,8 @@ pub struct MatmulProblem {
     pub k: u64,
     /// Element type of the operands.
     pub element: Element,
+    /// `b` is stored [N, K].
+    pub transpose_b: bool,
 }
 
 impl MatmulProblem {
@@ -54,6 +56,7 @@ impl MatmulProblem {
             n: last[1],
             k,
             element: signature.a.element,
+            transpose_b: signature.transpose_b,
         })
     }
 }
@@ -165,6 +168,7 @@ mod tests {
             n: 512,
             k: 256,
             element: Element::F32,
+            transpose_b: false,
         }
     }
 
@@ -342,6 +346,7 @@ mod tests {
                             n,
                             k: 65,
                             element,
+                            transpose_b: false,
                         };
                         let schedule = MatmulSchedule::guess(&problem, &device);
                         assert_eq!(

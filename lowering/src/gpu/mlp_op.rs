@@ -137,6 +137,7 @@ pub fn convert<'c, 'a>(host: &mut Host<'c, 'a>, op: Mlp<'c, 'a>) -> Emitted<()> 
             n: layer.columns,
             k: layer.contracted,
             element: signature.x.element,
+            transpose_b: signature.transpose_weights,
         };
         let kernel = MatmulKernel {
             name: host.unique_name(operation),

@@ -48,6 +48,7 @@ fn guesses(signature: &MlpSignature, device: &Device) -> Option<Vec<MatmulSchedu
             n,
             k,
             element: signature.x.element,
+            transpose_b: signature.transpose_weights,
         };
         let guess = MatmulSchedule::guess(&problem, device);
         if !found.contains(&guess) {

@@ -64,6 +64,7 @@ fn random_matmuls() {
             n: n as u64,
             k: k as u64,
             element: Element::F32,
+            transpose_b: false,
         };
         if schedule.check(&problem, &device()).is_err() {
             continue;

@@ -145,6 +145,7 @@ fn shape(op: OperationRef) -> Option<Option<(OpShape, Option<String>)>> {
                         n,
                         k,
                         element,
+                        transpose_b,
                     } = it;
                     Some((
                         OpShape::Matmul {
@@ -153,6 +154,7 @@ fn shape(op: OperationRef) -> Option<Option<(OpShape, Option<String>)>> {
                             n,
                             k,
                             element: dtype(element)?,
+                            transpose_b,
                         },
                         None,
                     ))

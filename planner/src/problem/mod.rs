@@ -66,6 +66,9 @@ pub enum OpShape {
         k: u64,
         /// Element type of the operands.
         element: Dtype,
+        /// `b` is stored [N, K].
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        transpose_b: bool,
     },
     /// Attention over heads.
     Attention {
@@ -193,6 +196,7 @@ impl OpShape {
                 n,
                 k,
                 element,
+                ..
             } => {
                 let elements =
                     product([batch, m, k]) + product([batch, k, n]) + product([batch, m, n]);
@@ -244,6 +248,7 @@ impl fmt::Display for OpShape {
                 n,
                 k,
                 element,
+                ..
             } => write!(f, "{kind} {m}x{n}x{k} {element}"),
             OpShape::Matmul {
                 batch,
@@ -251,6 +256,7 @@ impl fmt::Display for OpShape {
                 n,
                 k,
                 element,
+                ..
             } => {
                 write!(f, "{kind} {batch}x{m}x{n}x{k} {element}")
             }

@@ -157,6 +157,7 @@ fn derived(op: &Schedules, values: &[i64]) -> Vec<f64> {
             n,
             k,
             element,
+            ..
         } => {
             let (tile_m, tile_n, tile_k) = (knob("tile-m"), knob("tile-n"), knob("tile-k"));
             let share = knob("thread-m") * knob("thread-n");

@@ -68,6 +68,7 @@ fn shape(row: &Row) -> OpShape {
             n,
             k,
             element,
+            transpose_b: false,
         },
         (Kernel::Attention, &[queries, head, value_head]) => OpShape::Attention {
             heads: 1,

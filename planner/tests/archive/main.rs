@@ -42,6 +42,7 @@ pub(crate) fn problem(m: u64) -> Problem {
         n: 64,
         k: 64,
         element: Dtype::F32,
+        transpose_b: false,
     };
     Problem {
         module: format!("{m:032x}"),

@@ -100,6 +100,7 @@ fn near_keys_come_by_distance_and_own_device_first() {
             n,
             k,
             element: Dtype::F16,
+            transpose_b: false,
         },
         other => other,
     };

@@ -138,6 +138,7 @@ fn shape() -> impl Strategy<Value = OpShape> {
                     n,
                     k,
                     element,
+                    transpose_b: false,
                 },
                 1 => OpShape::Attention {
                     heads: batch,

@@ -45,6 +45,7 @@ pub fn matmul(m: u64, n: u64, k: u64) -> OpShape {
         n,
         k,
         element: Dtype::F32,
+        transpose_b: false,
     }
 }
 
@@ -159,6 +160,7 @@ pub fn shape() -> impl Strategy<Value = OpShape> {
                 n,
                 k,
                 element,
+                transpose_b: false,
             },
             1 => OpShape::Attention {
                 heads: batch,

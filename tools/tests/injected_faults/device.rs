@@ -305,7 +305,7 @@ fn vanishing(run: &mut Run) -> Result<Happened, Broken> {
     run.copy("p.mlir")?;
     let archive = run.copy_as("archive.sqlite", "a.sqlite")?;
     let before = crate::base::rows(&archive)?;
-    let line = "compile-transformer p.mlir --archive a.sqlite --plan-output plan.json --audit-output audit.json --corpus corpus.json -o out";
+    let line = "compile-transformer p.mlir --device vulkan --archive a.sqlite --plan-output plan.json --audit-output audit.json --corpus corpus.json -o out";
     let mut command = run.kforge(&line.split(' ').collect::<Vec<_>>());
     command
         .env("VK_DRIVER_FILES", &icd_copy)
