@@ -8,6 +8,7 @@ use super::{
     settings::MutateError,
 };
 use kforge_mutate::{Instance, Place, Purpose};
+use kforge_runtime::device::Target;
 
 /// The kinds, as those of other places.
 pub(super) fn kinds() -> impl Iterator<Item = Kind> {
@@ -15,9 +16,12 @@ pub(super) fn kinds() -> impl Iterator<Item = Kind> {
 }
 
 impl Campaign<'_> {
-    /// Every fault in turn.
+    /// Every fault in turn. Their packages are WGSL, so that a CPU says nothing of them.
     pub(super) fn of_verifier(&mut self) -> Result<(), MutateError> {
         if !self.settings.places.is_empty() && !self.settings.places.contains(&Place::Verifier) {
+            return Ok(());
+        }
+        if self.device.target == Target::Cpu {
             return Ok(());
         }
         let job = Job {
