@@ -168,7 +168,7 @@ impl Started {
             // What became of a measuring child is a report, not a crash of the tool.
             let own = text
                 .lines()
-                .filter(|line| !line.contains("refused (crash)"));
+                .filter(|line| !line.contains("the process that ran it ended with"));
             let text = own.collect::<Vec<_>>().join("\n");
             for word in [
                 "panicked at",

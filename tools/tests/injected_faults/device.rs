@@ -198,7 +198,7 @@ fn disturbed(run: &mut Run, name: &str, deadline: &str) -> Result<Option<Ended>,
         }
         thread::sleep(Duration::from_millis(1));
     };
-    thread::sleep(Duration::from_micros(run.rng.u64(0..300_000)));
+    thread::sleep(Duration::from_micros(run.rng.u64(0..120_000)));
     let hit = match child {
         Some(child) => is_alive(child) && signal(child, name)?,
         None => false,

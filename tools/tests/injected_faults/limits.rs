@@ -34,7 +34,7 @@ pub(crate) const KINDS: &[Kind] = kinds![
     "memory-limited-compile", "a limit on address space, `compile-transformer`", false, |run| limited(run, "ulimit -v", 300_000..1_000_000);
     "memory-limited-run", "a limit on address space, `kforge-run`", false, |run| limited_run(run, "ulimit -v", 150_000..900_000);
     "files-limited-compile", "a limit on open files, `compile-transformer`", false, |run| limited(run, "ulimit -n", 3..24);
-    "files-limited-run", "a limit on open files, `kforge-run`", false, |run| limited_run(run, "ulimit -n", 3..5);
+    "files-limited-run", "a limit on open files, `kforge-run`", false, |run| limited_run(run, "ulimit -n", 3..4);
     "output-full", "standard output is full (/dev/full)", true, |run| unread(run, ">/dev/full");
     "output-closed", "nobody reads standard output", true, |run| unread(run, "| true");
     "errors-closed", "standard error is closed", true, |run| unread(run, "2>&-");

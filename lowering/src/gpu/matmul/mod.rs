@@ -5,7 +5,8 @@
 //! with those of its neighbours, so that what neighbours read and write at a time lies
 //! side by side and in different banks. Tiles of both operands pass
 //! through workgroup memory in their storage order, so that every access, global
-//! and shared, is a whole vector; `stages` of them are kept, loaded ahead of use, or with
+//! and shared, is a whole vector, but for rows of odd lengths, whose elements become vectors on
+//! their way; `stages` of them are kept, loaded ahead of use, or with
 //! `prefetch` one, while the next one waits in registers.
 //! With a matrix unit (`unit.rs`) the same tiles are multiplied by whole subgroups.
 //! With slices (`slices.rs`) nothing is staged: for few rows, whose operands are read once.
@@ -74,16 +75,17 @@ impl MatmulKernel {
             } else {
                 (k, outer, s.tile_k, tile_outer)
             };
-            let fits = cols % s.vector_width == 0
-                && tile_cols % s.vector_width == 0
-                && (k_inner || thread % s.vector_width == 0);
+            let fits = tile_cols % s.vector_width == 0 && (k_inner || thread % s.vector_width == 0);
             let width = if fits { s.vector_width } else { 1 };
+            let whole = |source: &i64| *source <= width && cols % source == 0;
+            let source = [width, 2].into_iter().find(whole).unwrap_or(1);
             Operand {
                 rows,
                 cols,
                 tile_rows,
                 tile_cols,
                 width,
+                source,
                 k_inner,
                 padding: match s.matrix_unit {
                     0 => 1,
@@ -169,9 +171,9 @@ impl MatmulKernel {
             let batch: i64 = batch.iter().product();
             storage(
                 kernels,
-                &[batch, operand.rows, operand.cols / operand.width],
+                &[batch, operand.rows, operand.cols / operand.source],
                 p.element,
-                operand.width,
+                operand.source,
             )
         };
         let mut arguments = vec![

@@ -17,8 +17,10 @@ pub(super) struct Operand {
     /// Tile of the same orientation.
     pub(super) tile_rows: i64,
     pub(super) tile_cols: i64,
-    /// Elements per access.
+    /// Elements per access of a tile.
     pub(super) width: i64,
+    /// Elements per access of the buffer: as many, or fewer where its rows are no whole accesses.
+    pub(super) source: i64,
     /// The contraction runs along the stored columns.
     pub(super) k_inner: bool,
     /// Accesses of padding per row of a tile.
@@ -182,10 +184,8 @@ impl MatmulKernel {
     ) -> Emitted<Value<'c, 'a>> {
         let element = self.problem.element.to_mlir(emit.context);
         let (row0, col0) = operand.stored(&tile.outer, &tile.k);
-        let cols = operand.cols / operand.width;
         let ragged = |size: i64, tile: i64| size % tile != 0;
         let mut row = emit.shared(row0 + row.clone())?;
-        let mut col = emit.shared(col0 / operand.width + col.clone())?;
         let mut inside = None;
         if ragged(operand.rows, operand.tile_rows) {
             inside = Some(emit.less(&row, &Ix::Const(operand.rows))?);
@@ -193,13 +193,33 @@ impl MatmulKernel {
         } else if !within {
             row = row.min(operand.rows - 1);
         }
-        if ragged(operand.cols, operand.tile_cols) {
-            let fits = emit.less(&col, &Ix::Const(cols))?;
-            inside = emit.both(inside, Some(fits))?;
-            col = col.min(cols - 1);
+        let row = emit.shared(row)?;
+        let (width, source) = (operand.width, operand.source);
+        let cols = operand.cols / source;
+        let first = emit.shared((col0 / width + col.clone()) * (width / source))?;
+        let piece = |index: i64| {
+            let (mut col, mut inside) = (&first + index, inside);
+            if ragged(operand.cols, operand.tile_cols) {
+                col = emit.shared(col)?;
+                let fits = emit.less(&col, &Ix::Const(cols))?;
+                inside = emit.both(inside, Some(fits))?;
+                col = col.min(cols - 1);
+            }
+            let place = [tile.batch.clone(), row.clone(), col];
+            let value = emit.load(body.arguments[argument], &place)?;
+            emit.or_zero(inside, value, element)
+        };
+        if source == width {
+            return piece(0);
         }
-        let value = emit.load(body.arguments[argument], &[tile.batch.clone(), row, col])?;
-        emit.or_zero(inside, value, element)
+        let mut lanes = Vec::new();
+        for index in 0..width / source {
+            let value = piece(index)?;
+            for lane in 0..source {
+                lanes.push(emit.lane(value, element, source, lane)?);
+            }
+        }
+        emit.compose(&lanes, element)
     }
 
     /// Writes this invocation's share of a tile to workgroup memory.
