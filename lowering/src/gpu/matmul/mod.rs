@@ -271,9 +271,13 @@ impl MatmulKernel {
                 self.fetch(emit, body, 1, b, &at(&batch_b, &col, &k))?,
             ])
         };
-        let put = |emit: &Emit<'c, 'a>, slot: &Ix<'c, 'a>, values: &[Vec<Value<'c, 'a>>; 2]| {
-            self.put(emit, body, 0, a, slot, &values[0])?;
-            self.put(emit, body, 1, b, slot, &values[1])
+        let put = |emit: &Emit<'c, 'a>,
+                   slot: &Ix<'c, 'a>,
+                   tile: &Ix<'c, 'a>,
+                   values: &[Vec<Value<'c, 'a>>; 2]| {
+            let k = emit.shared(tile * s.tile_k)?;
+            self.put(emit, body, 0, a, slot, &k, &values[0])?;
+            self.put(emit, body, 1, b, slot, &k, &values[1])
         };
 
         let f32 = Type::float32(emit.context);
@@ -291,8 +295,9 @@ impl MatmulKernel {
         let ahead = s.stages - 1;
         let prefetch = s.prefetch > 0 && tiles_k > 0;
         for stage in (0..ahead).filter(|_| tiles_k > 0) {
-            let values = fetch(emit, &inside(&first + stage))?;
-            put(emit, &Ix::Const(stage), &values)?;
+            let tile = inside(&first + stage);
+            let values = fetch(emit, &tile)?;
+            put(emit, &Ix::Const(stage), &tile, &values)?;
         }
         let count = init.len();
         let mut init = init;
@@ -312,7 +317,7 @@ impl MatmulKernel {
                 let (sums, values) = sums.split_at(count);
                 let (a, b) = values.split_at(waiting);
                 emit.barrier()?;
-                put(emit, &Ix::Const(0), &[a.to_vec(), b.to_vec()])?;
+                put(emit, &Ix::Const(0), &tile, &[a.to_vec(), b.to_vec()])?;
                 emit.barrier()?;
                 let next = fetch(emit, &inside(&tile + 1))?;
                 let mut sums = multiply(emit, &Ix::Const(0), sums)?;
@@ -330,15 +335,16 @@ impl MatmulKernel {
                 let values = fetch(emit, &tile)?;
                 // The previous tile must have been read by all before it is replaced.
                 emit.barrier()?;
-                put(emit, &Ix::Const(0), &values)?;
+                put(emit, &Ix::Const(0), &tile, &values)?;
                 emit.barrier()?;
                 return multiply(emit, &turn, sums);
             }
             emit.barrier()?;
-            let values = fetch(emit, &inside(&tile + ahead))?;
+            let next = inside(&tile + ahead);
+            let values = fetch(emit, &next)?;
             let sums = multiply(emit, &turn, sums)?;
             let slot = emit.shared((&tile - first.clone() + ahead) % s.stages)?;
-            put(emit, &slot, &values)?;
+            put(emit, &slot, &next, &values)?;
             Ok(sums)
         })?;
         let sums = &sums[..count];

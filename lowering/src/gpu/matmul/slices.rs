@@ -96,11 +96,11 @@ impl MatmulKernel {
             let k = emit.shared(&first + k)?;
             let rows = (s.thread_m, self.rows(a));
             let left = self.fragment(emit, a, &share.row, &k, rows, |row, col| {
-                self.read(emit, body, 0, a, &tile_a, &row, &col, true)
+                self.read(emit, body, 0, a, &tile_a, &row, &col)
             })?;
             let columns = (s.thread_n, self.columns());
             let right = self.fragment(emit, b, &share.col, &k, columns, |row, col| {
-                self.read(emit, body, 1, b, &tile_b, &row, &col, true)
+                self.read(emit, body, 1, b, &tile_b, &row, &col)
             })?;
             steps.extend(left.into_iter().zip(right));
         }

@@ -135,7 +135,7 @@ impl MatmulKernel {
             &[],
             |emit, row, _| {
                 emit.for_loop(&zero, &Ix::Const(per_row), 1, &[], |emit, col, _| {
-                    let value = self.read(emit, body, index, operand, tile, &row, &col, true)?;
+                    let value = self.read(emit, body, index, operand, tile, &row, &col)?;
                     emit.store(
                         value,
                         body.workgroup[index],
@@ -148,7 +148,8 @@ impl MatmulKernel {
         Ok(())
     }
 
-    /// Reads this invocation's share of a tile; zeros beyond the operand's edges.
+    /// Reads this invocation's share of a tile, as it is at the operand's edges: zeros come in
+    /// [`Self::put`], so that nothing waits for what is read before it is needed.
     pub(super) fn fetch<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
@@ -159,17 +160,16 @@ impl MatmulKernel {
     ) -> Emitted<Vec<Value<'c, 'a>>> {
         // The last turn may pass the end of the tile; its address stays inside.
         let vectors = operand.tile_rows * operand.tile_cols / operand.width;
-        let whole = vectors % self.invocations() == 0;
+        let within = vectors % self.invocations() == 0;
         (0..self.moves(operand))
             .map(|turn| {
                 let (_, row, col) = self.position(emit, body, operand, turn)?;
-                self.read(emit, body, argument, operand, tile, &row, &col, whole)
+                self.access(emit, body, argument, operand, tile, [&row, &col], within)
             })
             .collect()
     }
 
-    /// Reads one vector of a tile. `within` says that the position is inside the
-    /// tile; it may be outside the operand either way.
+    /// Reads one access of a tile; zeros beyond the end of the contraction.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn read<'c, 'a>(
         &self,
@@ -180,34 +180,41 @@ impl MatmulKernel {
         tile: &Tile<'c, 'a>,
         row: &Ix<'c, 'a>,
         col: &Ix<'c, 'a>,
+    ) -> Emitted<Value<'c, 'a>> {
+        let place = [row, col];
+        let value = self.access(emit, body, argument, operand, tile, place, true)?;
+        self.ended(emit, operand, &tile.k, place, value)
+    }
+
+    /// One access of a tile. Beyond an edge of the operand stands what is at the edge: of rows
+    /// and columns that no result has, or of the contraction. `within` says that the position is
+    /// inside the tile.
+    #[allow(clippy::too_many_arguments)]
+    fn access<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        body: &Body<'c, 'a>,
+        argument: usize,
+        operand: &Operand,
+        tile: &Tile<'c, 'a>,
+        [row, col]: [&Ix<'c, 'a>; 2],
         within: bool,
     ) -> Emitted<Value<'c, 'a>> {
         let element = self.problem.element.to_mlir(emit.context);
         let (row0, col0) = operand.stored(&tile.outer, &tile.k);
-        let ragged = |size: i64, tile: i64| size % tile != 0;
-        let mut row = emit.shared(row0 + row.clone())?;
-        let mut inside = None;
-        if ragged(operand.rows, operand.tile_rows) {
-            inside = Some(emit.less(&row, &Ix::Const(operand.rows))?);
-            row = row.min(operand.rows - 1);
-        } else if !within {
-            row = row.min(operand.rows - 1);
-        }
-        let row = emit.shared(row)?;
         let (width, source) = (operand.width, operand.source);
-        let cols = operand.cols / source;
+        let mut row = emit.shared(row0 + row.clone())?;
+        if operand.rows % operand.tile_rows != 0 || !within {
+            row = emit.shared(row.min(operand.rows - 1))?;
+        }
         let first = emit.shared((col0 / width + col.clone()) * (width / source))?;
         let piece = |index: i64| {
-            let (mut col, mut inside) = (&first + index, inside);
-            if ragged(operand.cols, operand.tile_cols) {
-                col = emit.shared(col)?;
-                let fits = emit.less(&col, &Ix::Const(cols))?;
-                inside = emit.both(inside, Some(fits))?;
-                col = col.min(cols - 1);
+            let mut col = &first + index;
+            if operand.cols % operand.tile_cols != 0 {
+                col = col.min(operand.cols / source - 1);
             }
             let place = [tile.batch.clone(), row.clone(), col];
-            let value = emit.load(body.arguments[argument], &place)?;
-            emit.or_zero(inside, value, element)
+            emit.load(body.arguments[argument], &place)
         };
         if source == width {
             return piece(0);
@@ -222,7 +229,46 @@ impl MatmulKernel {
         emit.compose(&lanes, element)
     }
 
-    /// Writes this invocation's share of a tile to workgroup memory.
+    /// An access of the tile from `k` on, with zeros beyond the end of the contraction.
+    fn ended<'c, 'a>(
+        &self,
+        emit: &Emit<'c, 'a>,
+        operand: &Operand,
+        k: &Ix<'c, 'a>,
+        [row, col]: [&Ix<'c, 'a>; 2],
+        value: Value<'c, 'a>,
+    ) -> Emitted<Value<'c, 'a>> {
+        let element = self.problem.element.to_mlir(emit.context);
+        let (depth, tile_k) = (self.problem.k as i64, self.schedule.tile_k);
+        if depth % tile_k == 0 {
+            return Ok(value);
+        }
+        let limit = Ix::Const(depth);
+        if !operand.k_inner {
+            let inside = emit.less(&(k + row.clone()), &limit)?;
+            return emit.or_zero(Some(inside), value, element);
+        }
+        let (width, source) = (operand.width, operand.source);
+        let first = emit.shared(k + col.clone() * width)?;
+        // An access ends with the contraction, or has its elements on both sides of the end.
+        if source == width {
+            let inside = emit.less(&first, &limit)?;
+            return emit.or_zero(Some(inside), value, element);
+        }
+        let lanes = (0..width).map(|lane| {
+            let inside = emit.less(&(&first + lane), &limit)?;
+            emit.or_zero(
+                Some(inside),
+                emit.lane(value, element, width, lane)?,
+                element,
+            )
+        });
+        emit.compose(&lanes.collect::<Emitted<Vec<_>>>()?, element)
+    }
+
+    /// Writes this invocation's share of the tile from `k` on to workgroup memory; zeros beyond
+    /// the end of the contraction.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn put<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,
@@ -230,15 +276,17 @@ impl MatmulKernel {
         memory: usize,
         operand: &Operand,
         slot: &Ix<'c, 'a>,
+        k: &Ix<'c, 'a>,
         values: &[Value<'c, 'a>],
     ) -> Emitted<()> {
         let vectors = operand.tile_rows * operand.tile_cols / operand.width;
         for (turn, value) in values.iter().enumerate() {
             let turn = turn as i64;
             let (number, row, col) = self.position(emit, body, operand, turn)?;
+            let value = self.ended(emit, operand, k, [&row, &col], *value)?;
             let inside = emit.below(&number, (turn + 1) * self.invocations(), vectors)?;
             emit.when_some(inside, |emit| {
-                emit.store(*value, body.workgroup[memory], &[slot.clone(), row, col])
+                emit.store(value, body.workgroup[memory], &[slot.clone(), row, col])
             })?;
         }
         Ok(())
