@@ -11,11 +11,11 @@ use crate::{
 const WRONG: &[Reason] = &[NumericMismatch];
 
 fn lowered() -> String {
-    let types = "tensor<9x6xf32>, tensor<6x10xf32>, tensor<10x7xf32>, tensor<6x10xf32>, \
-                 tensor<10xf32>, tensor<7xf32>";
+    let types = "tensor<9x6xf32>, tensor<6x11xf32>, tensor<11x7xf32>, tensor<6x11xf32>, \
+                 tensor<11xf32>, tensor<7xf32>";
     let source = format!(
-        "func.func @f(%x: tensor<9x6xf32>, %u: tensor<6x10xf32>, %d: tensor<10x7xf32>, \
-         %g: tensor<6x10xf32>, %bu: tensor<10xf32>, %bd: tensor<7xf32>) -> tensor<9x7xf32> {{\n\
+        "func.func @f(%x: tensor<9x6xf32>, %u: tensor<6x11xf32>, %d: tensor<11x7xf32>, \
+         %g: tensor<6x11xf32>, %bu: tensor<11xf32>, %bd: tensor<7xf32>) -> tensor<9x7xf32> {{\n\
          %y = kforge.mlp %x, %u, %d gate %g up_bias %bu down_bias %bd {{activation = \"silu\"}} : \
          ({types}) -> tensor<9x7xf32>\n return %y : tensor<9x7xf32>\n}}"
     );
@@ -79,14 +79,14 @@ fn wrong_mlps_are_refused() {
                 })
             }),
             ("up_bias left out", WRONG, |ir| {
-                loaded(ir, "memref<10xf32>", "0.0")
+                loaded(ir, "memref<11xf32>", "0.0")
             }),
             ("down_bias left out", WRONG, |ir| {
                 loaded(ir, "memref<7xf32>", "0.0")
             }),
             ("the hidden layer has 11 bits", WRONG, |ir| {
                 ir.kernel(|op| {
-                    (op.is("memref.store") && op.has("memref<1x9x10xf32>")).then(|| {
+                    (op.is("memref.store") && op.has("memref<1x9x11xf32>")).then(|| {
                         let old = op.operands()[0].to_owned();
                         let lines = ROUND.iter().map(|line| line.replace("%old", &old));
                         lines.chain([op.with_operand(0, "%new_u")]).collect()
@@ -100,7 +100,7 @@ fn wrong_mlps_are_refused() {
                     ir.prologue(&["%nine_m = arith.constant 9 : index"]);
                     ir.kernel(|op| {
                         // Stores are masked within the mask of their row.
-                        (op.is("arith.cmpi") && op.indent() >= 8 && op.operands()[1] == "%c10")
+                        (op.is("arith.cmpi") && op.indent() >= 8 && op.operands()[1] == "%c11")
                             .then(|| vec![op.with_operand(1, "%nine_m")])
                     });
                 },
@@ -128,7 +128,7 @@ fn wrong_launches_of_mlps_are_refused() {
                         gate = op.operands()[7].to_owned();
                         return None;
                     }
-                    let second = op.has("memref<10xf32>");
+                    let second = op.has("memref<11xf32>");
                     second.then(|| vec![op.with_operand(7, &gate)])
                 });
             }),

@@ -80,7 +80,7 @@ fn mistakes_are_refused() {
             "coopLoad<coop_mat16x16<f16,B>>",
         ),
         ("), 6u)", "), 5u)"),
-        (" < 40u)", " < 39u)"),
+        (" < 40u)", " < 36u)"),
     ] {
         let changed = changed(&unit, from, to);
         let found = verdict(&changed);
