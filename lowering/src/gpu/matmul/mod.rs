@@ -384,8 +384,11 @@ impl MatmulKernel {
         let first_row = emit.shared(&id / per_group * group)?;
         let within = emit.shared(id % per_group)?;
         // The last group may have fewer rows.
-        let rows = emit.shared((Ix::Const(tiles_m) - first_row.clone()).min(group))?;
-        Ok((first_row + &within % rows.clone(), within / rows))
+        let rows = match tiles_m % group {
+            0 => Ix::Const(group),
+            _ => emit.shared((Ix::Const(tiles_m) - first_row.clone()).min(group))?,
+        };
+        Ok((first_row + &within % rows.clone(), &within / rows))
     }
 
     /// The batch of an operand, from that of the result.
