@@ -217,7 +217,7 @@ fn parts_of_keys() {
 #[test]
 fn heads_that_share_keys() {
     let mut modules = Vec::new();
-    for queries in [1, 5] {
+    for queries in [1, 2] {
         let shape = AttentionShape {
             batch: 2,
             heads: 12,

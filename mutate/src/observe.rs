@@ -8,8 +8,8 @@
 //!
 //! One whose outputs differ may still be as good: where on no draw its largest or its root
 //! mean square error, both against f64, is more than three times the unchanged package's,
-//! what was changed is within the rounding that the computation has anyway. Where the unchanged
-//! package happens to be exact, two units of f32's last place are no error either.
+//! what was changed is within the rounding that the computation has anyway. Two units of
+//! f32's last place are no error of the changed one, since the unchanged one may happen to be exact.
 
 use std::collections::BTreeMap;
 

@@ -146,6 +146,7 @@ pub fn verify(
     let options = &sines::measured(subject, device, options);
     let mut verdict = Verdict::new(device.description(), options);
     verdict.own_shape_only.clone_from(&subject.own_shape_only);
+    verdict.sin_cos = sines::has_any(subject).then_some(options.sin_cos);
     let faults = options.faults;
     if !faults.has(Fault::ProgramsIgnored) {
         check_programs(subject, options, &mut verdict);

@@ -26,7 +26,7 @@ use crate::{Options, Subject};
 const ANGLES: usize = 1 << 16;
 /// What is allowed, in errors seen.
 const MARGIN: f64 = 4.0;
-/// Four units of the last place of a half.
+/// Four units of the last place of the number 1/2.
 const LEAST: f64 = 1.0 / (1 << 22) as f64;
 /// The angles reach beyond half a turn, as reduced ones may by their rounding.
 const REACH: f64 = 1.01 * PI;
@@ -45,9 +45,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
 /// The options with what was measured, where `subject` has sines.
 pub(crate) fn measured(subject: &Subject, device: &Device, options: &Options) -> Options {
-    let units = subject.units.iter().map(|unit| &unit.program);
-    let mut programs = units.chain([&subject.function.program]);
-    let sin_cos = match programs.any(has_sines) {
+    let sin_cos = match has_any(subject) {
         false => options.sin_cos,
         true if device.description().target == Target::Cpu => LEAST,
         true => worst(device, options.timeout_ms).map_or(SIN_COS_ABSOLUTE, |error| {
@@ -58,6 +56,12 @@ pub(crate) fn measured(subject: &Subject, device: &Device, options: &Options) ->
         sin_cos,
         ..options.clone()
     }
+}
+
+/// Whether any program of `subject` has sines.
+pub(crate) fn has_any(subject: &Subject) -> bool {
+    let units = subject.units.iter().map(|unit| &unit.program);
+    units.chain([&subject.function.program]).any(has_sines)
 }
 
 fn has_sines(program: &Program) -> bool {

@@ -22,6 +22,10 @@ pub struct Verdict {
     pub driver: String,
     /// The seed of the inputs.
     pub seed: u64,
+    /// Absolute error that sine and cosine were allowed, where a program has them: four times the
+    /// measured one, or WGSL's guarantee where the device gave no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sin_cos: Option<f64>,
     /// Every comparison that agreed.
     pub checks: Vec<Check>,
     /// The comparison that came closest to its bound.
@@ -257,6 +261,7 @@ impl Verdict {
                 .trim()
                 .to_owned(),
             seed: options.seed,
+            sin_cos: None,
             checks: Vec::new(),
             worst_ratio: 0.0,
             warnings: Vec::new(),

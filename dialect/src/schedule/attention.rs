@@ -33,7 +33,7 @@ const MOST_PARTS: i64 = 256;
 const PART: u64 = 256;
 
 /// Queries that are few.
-const FEW: i64 = 8;
+pub(super) const FEW: i64 = 8;
 
 /// Invocations that share the keys of few queries.
 const SLICED: i64 = 64;
@@ -193,9 +193,14 @@ impl AttentionSchedule {
                 _ => 4,
             };
         // Parts, as long as half of the compute units are idle and each part has some keys.
-        let workgroups = problem.queries.div_ceil(self.block_q as u64) * problem.heads;
-        let busy = |parts: i64| 2 * workgroups * parts as u64 > gpu_units(device);
-        while !busy(self.split_kv) && self.split_kv as u64 * 2 * PART <= problem.keys {
+        let blocks = problem.queries.div_ceil(self.block_q as u64);
+        let workgroups = blocks.saturating_mul(problem.heads).max(1);
+        let idle = |parts: i64| workgroups.saturating_mul(2 * parts as u64) <= gpu_units(device);
+        let each = |parts: i64| problem.keys / parts as u64;
+        while self.split_kv * 2 <= MOST_PARTS
+            && idle(self.split_kv)
+            && each(self.split_kv * 2) >= PART
+        {
             self.split_kv *= 2;
         }
     }
@@ -260,6 +265,9 @@ mod tests {
         // A part is no use without keys.
         assert_eq!(parts(1, 1024), 4);
         assert_eq!(parts(1, 255), 1);
+        // No queries, and sizes of a file that may be anything.
+        assert_eq!(parts(0, u64::MAX), 16);
+        assert_eq!(parts(u64::MAX, u64::MAX), 1);
     }
 
     #[test]

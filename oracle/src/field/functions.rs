@@ -56,6 +56,8 @@ const UNDERFLOW: [f64; 2] = [-1e6, -1e3];
 const TIE: f64 = 1e-12;
 /// Angles whose sine WGSL promises, and a hundredth for the roundings of their reduction.
 const HALF_TURN: f64 = 1.01 * std::f64::consts::PI;
+/// Angles of a program up to which their reduction in f32 must be as good as that.
+const REDUCED: f64 = 4e5;
 
 /// What was drawn for one comparison, and what went wrong in it.
 #[derive(Debug)]
@@ -66,6 +68,8 @@ pub struct Field {
     pub(super) literals: Literals,
     tied: Cell<bool>,
     turned_too_far: Cell<Option<f64>>,
+    /// The largest angle of the program's own.
+    angle: Cell<f64>,
 }
 
 impl Field {
@@ -91,6 +95,7 @@ impl Field {
             literals: Literals::of(program, key),
             tied: Cell::new(false),
             turned_too_far: Cell::new(None),
+            angle: Cell::new(0.0),
         }
     }
 
@@ -305,8 +310,13 @@ impl Field {
 
     /// x less the multiple of 2π that leaves it within [-π, π].
     fn turned(&self, x: Number) -> Number {
-        if self.literals.is_listening() && x.real.abs() > HALF_TURN {
-            self.turned_too_far.set(Some(x.real));
+        let angle = x.real.abs();
+        match self.literals.is_listening() {
+            false => self.angle.set(self.angle.get().max(angle)),
+            true if angle > HALF_TURN && self.angle.get() <= REDUCED => {
+                self.turned_too_far.set(Some(x.real));
+            }
+            true => {}
         }
         let turns = Number {
             real: x.real / std::f64::consts::TAU,

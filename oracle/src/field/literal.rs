@@ -175,11 +175,12 @@ impl Literals {
         found.next().copied()
     }
 
-    /// 2π.
+    /// Whether literals are those of a kernel.
     pub fn is_listening(&self) -> bool {
         self.listening.get()
     }
 
+    /// 2π.
     pub fn turn(&self) -> Number {
         self.turn
     }

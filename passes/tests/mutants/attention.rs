@@ -159,7 +159,7 @@ fn wrong_attentions_are_refused() {
                 });
             }),
             ("heads are stored in reverse", WRONG, |ir| {
-                ir.prologue(&["%last_m = arith.constant 1 : index"]);
+                ir.prologue(&["%last_m = arith.constant 3 : index"]);
                 ir.kernel(|op| {
                     let store = op.is("memref.store") && !op.has("workgroup");
                     store.then(|| {

@@ -314,7 +314,7 @@ impl AttentionKernel {
         Ok(row)
     }
 
-    /// Stores O/l, or 0 where nothing was visible, if there is such a query.
+    /// Stores O/l, or 0 where nothing was visible, or leaves a part, if there is such a query.
     pub(super) fn finish<'c, 'a>(
         &self,
         emit: &Emit<'c, 'a>,

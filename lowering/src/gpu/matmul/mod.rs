@@ -78,7 +78,7 @@ impl MatmulKernel {
             let fits = tile_cols % s.vector_width == 0 && (k_inner || thread % s.vector_width == 0);
             let width = if fits { s.vector_width } else { 1 };
             let whole = |source: &i64| *source <= width && cols % source == 0;
-            let source = [width, 2].into_iter().find(whole).unwrap_or(1);
+            let source = [width, 8, 4, 2].into_iter().find(whole).unwrap_or(1);
             Operand {
                 rows,
                 cols,

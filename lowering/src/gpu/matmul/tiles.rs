@@ -62,7 +62,7 @@ impl Share {
     }
 }
 
-/// A tile position: which rows and columns, and whether the contraction may end inside.
+/// A tile position: of which batch, and from which row or column and step of the contraction on.
 pub(super) struct Tile<'c, 'a> {
     pub(super) batch: Ix<'c, 'a>,
     pub(super) outer: Ix<'c, 'a>,
@@ -250,7 +250,7 @@ impl MatmulKernel {
         }
         let (width, source) = (operand.width, operand.source);
         let first = emit.shared(k + col.clone() * width)?;
-        // An access ends with the contraction, or has its elements on both sides of the end.
+        // The contraction ends with an access.
         if source == width {
             let inside = emit.less(&first, &limit)?;
             return emit.or_zero(Some(inside), value, element);
