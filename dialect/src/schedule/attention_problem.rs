@@ -47,7 +47,7 @@ impl AttentionProblem {
 }
 
 /// How many heads are computed as one, since they read the same keys and values: as many of a
-/// key's heads as have [`FEW`] queries together, where every query sees the same keys, as without
+/// key's heads as have 8 queries together, where every query sees the same keys, as without
 /// `causal` or with one query, and where the mask has a row for every query of every head or one
 /// for all; else 1. More queries share keys as a block of their own head.
 pub fn shared_heads(signature: &AttentionSignature) -> Option<u64> {
