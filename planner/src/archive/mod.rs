@@ -35,7 +35,7 @@
 //!     gone_after: None,
 //!     gone_with: Vec::new(),
 //!     epsilon: None,
-//!     shape: OpShape::Matmul { batch: 1, m: 64, n: 64, k: 64, element: Dtype::F32 },
+//!     shape: OpShape::Matmul { batch: 1, m: 64, n: 64, k: 64, element: Dtype::F32, transpose_b: false },
 //! };
 //! let problem = Problem {
 //!     module: "0f".repeat(16),
