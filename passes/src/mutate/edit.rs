@@ -97,7 +97,14 @@ impl<'c: 'a, 'a> Edit<'c, 'a> {
                     base.set_insertion_point_after(made);
                     made.result(0).map(Value::from)
                 };
-                let users = ir::users(old);
+                // Each once, and what is inside of another before it: that one's clone takes it along.
+                let mut users: Vec<OperationRef> = Vec::new();
+                for user in ir::users(old) {
+                    if !users.contains(&user) {
+                        users.push(user);
+                    }
+                }
+                users.sort_by_key(|user| std::cmp::Reverse(depth(*user)));
                 let value = build(context, op, value, old, &insert)?;
                 if value == old {
                     return Ok(());
@@ -121,6 +128,11 @@ impl<'c: 'a, 'a> Edit<'c, 'a> {
         }
         Ok(())
     }
+}
+
+/// Ops around an op.
+fn depth(op: OperationRef) -> usize {
+    std::iter::successors(op.parent_operation(), |it| it.parent_operation()).count()
 }
 
 type Insert<'i, 'c, 'a> = &'i dyn Fn(Operation<'c>) -> Result<Value<'c, 'a>, melior::Error>;
