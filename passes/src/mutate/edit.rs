@@ -113,9 +113,6 @@ impl<'c: 'a, 'a> Edit<'c, 'a> {
                     let uses = (0..user.operand_count())
                         .filter(|index| user.operand(*index).is_ok_and(|it| it == old));
                     let uses: Vec<usize> = uses.collect();
-                    if uses.is_empty() {
-                        continue;
-                    }
                     let mut new = Operation::clone(&user);
                     for index in uses {
                         new.set_operand(index, value);
