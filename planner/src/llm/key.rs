@@ -78,22 +78,37 @@ impl Key {
 
     /// As [`Key::hide`], for bytes that may be no text.
     pub(super) fn hide_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let key = self.expose().as_bytes();
         let encoded = base64_forms(self.expose());
+        let mut begins = [false; 256];
+        let forms = encoded.iter().map(|it| it.as_bytes().first());
+        for byte in [Some(&b'\\'), Some(&b'%'), key.first()]
+            .into_iter()
+            .chain(forms)
+            .flatten()
+        {
+            begins[usize::from(*byte)] = true;
+        }
         let mut hidden = Vec::with_capacity(bytes.len());
         let mut rest = &bytes[..];
         while let Some(first) = rest.first() {
-            let encoded = || encoded.iter().find(|it| rest.starts_with(it.as_bytes()));
-            let length = escaped_prefix(rest, self.expose().as_bytes());
-            match length.or_else(|| Some(encoded()?.len())) {
-                Some(length) => {
-                    hidden.extend_from_slice(HIDDEN.as_bytes());
-                    rest = &rest[length..];
-                }
-                None => {
-                    hidden.push(*first);
-                    rest = &rest[1..];
-                }
+            if !begins[usize::from(*first)] {
+                hidden.push(*first);
+                rest = &rest[1..];
+                continue;
             }
+            let encoded = || encoded.iter().find(|it| rest.starts_with(it.as_bytes()));
+            let length = escaped_prefix(rest, key);
+            if let Some(length) = length.or_else(|| Some(encoded()?.len())) {
+                hidden.extend_from_slice(HIDDEN.as_bytes());
+                rest = &rest[length..];
+                continue;
+            }
+            // Behind one backslash less there is no key either: each is looked at once.
+            let backslashes = rest.iter().take_while(|it| **it == b'\\').count();
+            let (kept, others) = rest.split_at(backslashes.max(1));
+            hidden.extend_from_slice(kept);
+            rest = others;
         }
         hidden
     }
@@ -179,6 +194,9 @@ mod tests {
         let mut bytes = vec![0xff];
         bytes.extend_from_slice(b"sk-abc/def+1!");
         assert_eq!(key.hide_bytes(bytes), b"\xff[key]!");
+        // As long as a reply may be: each backslash is looked at once.
+        let many = "\\".repeat(1 << 20) + "sk";
+        assert_eq!(key.hide(&many), many);
         assert!(!format!("{key:?}").contains("sk-abc"));
     }
 
