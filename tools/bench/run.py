@@ -6,7 +6,8 @@ runs, then kforge-run, which verifies the package before, during and after its t
 then the other half. A package that is refused has no time. The results are written after
 each work, so that a run that is killed keeps what it has, and --resume goes on with it.
 
-Needs Python 3.9, and PyTorch with CUDA for the peers; without it they are left out.
+Needs Python 3.9, and PyTorch with CUDA for the peers; without it they are left out. The peer
+CubeCL is a program of its own, `tools/bench/burn`, which --burn names.
 `kforge bench table RESULTS.json` shows the results.
 
 The open CUDA context, with a tiny kernel every 0.2 s, keeps the clock of an NVIDIA GPU up
@@ -52,6 +53,7 @@ def main():
                         help="longest that kforge-run may take for a work (300)")
     parser.add_argument("--seconds", type=at_least_one, metavar="SECONDS",
                         help="begin no further work after so long")
+    parser.add_argument("--burn", metavar="PATH", help="burn-peer, which times CubeCL")
     parser.add_argument("--device", default="vulkan", help="of kforge-run (vulkan)")
     parser.add_argument("--resume", action="store_true",
                         help="keep the works that the output file has already")
@@ -147,7 +149,8 @@ class Run:
 
     def measure(self, work):
         begin = time.monotonic()
-        asked = [it["peer"] for it in work["peers"]] if self.peers else []
+        there = {"burn": self.arguments.burn}
+        asked = [it["peer"] for it in work["peers"] if there.get(it["peer"], self.peers)]
         halves = {peer: ([], None, None) for peer in asked}
         for peer in asked:
             halves[peer] = self.half(work, peer, 1, halves[peer])
@@ -174,11 +177,26 @@ class Run:
         if missing:
             return before
         try:
-            more, how = self.peers.time(work, peer, seed)
+            if peer == "burn":
+                more, how = self.burn(work)
+            else:
+                more, how = self.peers.time(work, peer, seed)
             return times + more, how, None
         # Whatever PyTorch or its compiler raises costs this peer of this work alone.
         except Exception as error:
             return [], None, f"{type(error).__name__}: {error}"[:REASON]
+
+    def burn(self, work):
+        """What burn-peer says of half of the samples."""
+        samples = (self.arguments.samples + 1) // 2
+        with Watch(self.torch):
+            ran = subprocess.run([self.arguments.burn, str(samples)], input=json.dumps(work),
+                                 capture_output=True, text=True, errors="replace",
+                                 timeout=self.arguments.seconds_per_work)
+        if ran.returncode != 0:
+            raise RuntimeError(ran.stderr[-REASON:].strip() or f"exit code {ran.returncode}")
+        report = json.loads(ran.stdout)
+        return report["ms"], report["how"]
 
     def ours(self, work):
         """What kforge-run says of a package, and the device's name."""

@@ -183,6 +183,8 @@ pub enum Peer {
     Sdpa,
     /// `torch.compile`.
     Compile,
+    /// Burn on wgpu, whose kernels are CubeCL's, by the host's clock.
+    Burn,
     /// A device copy that reads and writes together as many bytes as the work.
     Copy,
 }
@@ -193,6 +195,7 @@ impl fmt::Display for Peer {
             Self::Torch => "torch",
             Self::Sdpa => "torch SDPA",
             Self::Compile => "torch.compile",
+            Self::Burn => "CubeCL",
             Self::Copy => "copy",
         })
     }

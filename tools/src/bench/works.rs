@@ -52,37 +52,47 @@ fn gpu() -> Vec<Planned> {
     use Element::{F16, F32};
     let mut works = Vec::new();
     let of_torch = |goal| [against(Peer::Torch, Some(goal))];
-    works.extend([4096, 8192].map(|n| planned(square(n), F32, of_torch(0.90))));
+    let burn = || against(Peer::Burn, Some(1.3));
+    let both = |peer, goal| [against(peer, Some(goal)), burn()];
+    works.extend([4096, 8192].map(|n| planned(square(n), F32, both(Peer::Torch, 0.90))));
     works.extend(THIN.map(|[m, n, k]| {
         let mean = Against {
             group: Some("thin f32 matmul".into()),
             ..against(Peer::Torch, Some(0.80))
         };
-        planned(Op::Matmul { m, n, k }, F32, [mean])
+        planned(Op::Matmul { m, n, k }, F32, [mean, burn()])
     }));
-    works.extend([4096, 8192].map(|n| planned(square(n), F16, of_torch(0.55))));
+    works.extend([4096, 8192].map(|n| planned(square(n), F16, both(Peer::Torch, 0.55))));
     for op in [softmax, layer_norm, rms_norm] {
         for sizes in ROWS {
             // What is near the launch's own time says nothing about memory.
             let copy = (sizes == ROWS[0]).then_some(0.85);
-            let peers = [against(Peer::Torch, Some(1.5)), against(Peer::Copy, copy)];
+            let peers = [
+                against(Peer::Torch, Some(1.5)),
+                burn(),
+                against(Peer::Copy, copy),
+            ];
             works.push(planned(op(sizes), F32, peers));
         }
     }
-    let of_sdpa = |goal| [against(Peer::Sdpa, Some(goal))];
     let shape = |positions, causal| attention([1, 16, positions, 64], causal);
     for causal in [false, true] {
-        works.push(planned(shape(2048, causal), F32, of_sdpa(1.0)));
+        works.push(planned(shape(2048, causal), F32, both(Peer::Sdpa, 1.0)));
     }
     for positions in [512, 2048, 8192] {
         for causal in [false, true] {
-            works.push(planned(shape(positions, causal), F16, of_sdpa(0.35)));
+            works.push(planned(
+                shape(positions, causal),
+                F16,
+                both(Peer::Sdpa, 0.35),
+            ));
         }
     }
     for element in [F32, F16] {
         for n in [4096, 11008] {
             let peers = [
                 against(Peer::Torch, Some(1.0)),
+                burn(),
                 against(Peer::Copy, Some(0.80)),
             ];
             works.push(planned(vector(n, 4096), element, peers));
@@ -102,7 +112,11 @@ fn smoke() -> Vec<Planned> {
     let sdpa = || [against(Peer::Sdpa, None)];
     let shape = |causal| attention([1, 2, 16, 8], causal);
     vec![
-        planned(square(32), F32, torch()),
+        planned(
+            square(32),
+            F32,
+            [against(Peer::Torch, None), against(Peer::Burn, None)],
+        ),
         planned(matmul([17, 19, 23]), F32, torch()),
         planned(square(32), F16, torch()),
         planned(softmax([8, 64]), F32, rows()),
