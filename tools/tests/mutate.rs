@@ -6,12 +6,12 @@
 #![cfg(feature = "mlir")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::atomic::Ordering, time::Duration};
 
 use kforge_mutate::{Corpus, Fate, Place, Purpose};
 use kforge_tools::{
     compile::Source,
-    mutate::{PROGRAMS, Report, Settings, all_kinds, run},
+    mutate::{PROGRAMS, Record, Report, Settings, all_kinds, run},
 };
 
 fn programs(names: &[&str]) -> Vec<(String, Source)> {
@@ -62,6 +62,27 @@ fn the_named_mutants_are_killed() {
     assert_eq!(killed, BTreeSet::from(NAMED), "{}", report.text());
     assert_eq!(report.totals.escaped, 0, "{}", report.text());
     assert!(report.escape_rate_bound.is_some());
+}
+
+#[test]
+fn what_was_judged_before_a_stop_is_reported() {
+    let settings = Settings {
+        places: vec![Place::Plan, Place::Host],
+        ..settings(1)
+    };
+    let mut stop = |_: &Record| settings.stop.store(true, Ordering::Relaxed);
+    let sources = programs(&["softmax", "chain"]);
+    let report = run(&sources, &settings, &mut stop, &mut |_| ()).unwrap();
+    let place = |record: &Record| (record.program.clone(), record.instance.place);
+    let places: Vec<_> = report.records.iter().map(place).collect();
+    assert!(!places.is_empty());
+    assert!(
+        places
+            .iter()
+            .all(|it| *it == ("softmax".into(), Place::Plan)),
+        "{places:?}"
+    );
+    assert_eq!(report.totals.killed, places.len());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
@@ -25,7 +26,7 @@ use super::{
     drawn, ir,
     job::{Answer, Ask, Job},
     plan,
-    pool::Pool,
+    pool::{End, Pool},
     program::with_knobs,
     record::Record,
     report::Report,
@@ -55,7 +56,7 @@ pub(super) struct Campaign<'a> {
     pub(super) settings: &'a Settings,
     pub(super) device: DeviceDescription,
     pub(super) folder: &'a Path,
-    pub(super) end: Option<Instant>,
+    pub(super) end: End<'a>,
     corpus: Corpus,
     new: Vec<Kept>,
     pub(super) records: Vec<Record>,
@@ -95,7 +96,10 @@ pub fn run(
         settings,
         device,
         folder: folder.path(),
-        end: settings.most.map(|most| start + most),
+        end: End {
+            at: settings.most.map(|most| start + most),
+            stop: &settings.stop,
+        },
         corpus: campaign_corpus(settings, warn)?,
         new: Vec::new(),
         records: Vec::new(),
@@ -105,6 +109,9 @@ pub fn run(
     campaign.of_verifier()?;
     let mut skipped = Vec::new();
     for (name, source) in sources {
+        if campaign.is_over() {
+            break;
+        }
         if let Err(error) = campaign.program(name, source) {
             // What was found so far is worth keeping, and the run is not clean.
             if sources.len() == 1 {
@@ -191,7 +198,7 @@ impl Campaign<'_> {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.end.is_some_and(|end| Instant::now() >= end)
+        self.end.is_reached()
     }
 
     fn target(&self) -> Target {
@@ -295,7 +302,11 @@ impl Campaign<'_> {
         let mut found = None;
         let job = patient(job);
         let pool = self.pool(Duration::from_millis(job.timeout_ms));
-        pool.ask_all(&[job], None, &mut |_, answer| found = Some(answer));
+        let end = End {
+            at: None,
+            stop: &AtomicBool::new(false),
+        };
+        pool.ask_all(&[job], end, &mut |_, answer| found = Some(answer));
         found.ok_or_else(|| MutateError::Child {
             program: program.to_owned(),
             why: "no answer".into(),

@@ -3,7 +3,11 @@
 use std::{
     collections::VecDeque,
     path::PathBuf,
-    sync::{Mutex, PoisonError, mpsc::Sender},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +20,21 @@ use crate::measure::{Lost, Process};
 /// How long a mutant may take beyond the deadline of one submission: other shapes, and the
 /// proof that a survivor is equivalent, take several.
 const WHOLE: u32 = 10;
+
+/// When no further mutant begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End<'a> {
+    /// From then on.
+    pub at: Option<Instant>,
+    /// Once it is true.
+    pub stop: &'a AtomicBool,
+}
+
+impl End<'_> {
+    pub(super) fn is_reached(self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.at.is_some_and(|at| Instant::now() >= at)
+    }
+}
 
 /// How children are started.
 #[derive(Clone, Debug)]
@@ -36,12 +55,7 @@ impl Pool {
     /// Asks every job, in any order; answers come with the job's number. No new job begins
     /// after `end`. Where one child's endless kernel keeps a device from the others, whoever
     /// missed a deadline is asked again alone.
-    pub fn ask_all(
-        &self,
-        jobs: &[Job],
-        end: Option<Instant>,
-        answered: &mut dyn FnMut(usize, Answer),
-    ) {
+    pub fn ask_all(&self, jobs: &[Job], end: End, answered: &mut dyn FnMut(usize, Answer)) {
         if !self.exclusive || self.workers < 2 {
             return self.ask_some(jobs, (0..jobs.len()).collect(), end, answered);
         }
@@ -66,7 +80,7 @@ impl Pool {
         &self,
         jobs: &[Job],
         numbers: VecDeque<usize>,
-        end: Option<Instant>,
+        end: End,
         answered: &mut dyn FnMut(usize, Answer),
     ) {
         let queue: Mutex<VecDeque<usize>> = Mutex::new(numbers);
@@ -87,7 +101,7 @@ impl Pool {
         &self,
         jobs: &[Job],
         queue: &Mutex<VecDeque<usize>>,
-        end: Option<Instant>,
+        end: End,
         send: &Sender<(usize, Answer)>,
     ) {
         let mut child: Option<Process> = None;
@@ -99,7 +113,7 @@ impl Pool {
             let Some(number) = next else {
                 return;
             };
-            if end.is_some_and(|end| Instant::now() >= end) {
+            if end.is_reached() {
                 return;
             }
             let start = Instant::now();

@@ -1,6 +1,10 @@
 //! How a run is made, and why there is none.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use kforge_mutate::{Place, corpus};
 use kforge_runtime::DeviceError;
@@ -30,6 +34,8 @@ pub struct Settings {
     pub corpus: Option<PathBuf>,
     /// The kforge-run that judges.
     pub runner: PathBuf,
+    /// No further mutant begins once it is true.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Settings {
@@ -45,6 +51,7 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(1, |it| it.get().min(8)),
             corpus: Some(corpus::DEFAULT.into()),
             runner: Worker::beside(),
+            stop: Arc::default(),
         }
     }
 }

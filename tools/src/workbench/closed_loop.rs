@@ -4,10 +4,6 @@ use std::{
     collections::BTreeMap,
     io::{self, Write},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Duration,
 };
 
@@ -19,6 +15,7 @@ use super::{
     Failure,
     candidates::{self, Candidates},
     device::DeviceArgument,
+    interrupt,
     kept::{Kept, RegressionCorpus},
     llm::Llm,
     progress::{Watch, knobs},
@@ -133,20 +130,10 @@ impl ClosedLoop {
 
     fn settings(&self, limit: u64, target: Option<Target>) -> Result<Settings, Failure> {
         let device = self.device.choice(target)?.unwrap_or_default();
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        ctrlc::set_handler(move || {
-            // The second time, at once.
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            let _ = writeln!(
-                io::stderr(),
-                "stopping after the plan at hand, then the best one is verified with every \
-                 case; Ctrl-C once more ends it at once, without a plan"
-            );
-        })
-        .map_err(|error| Failure::Other(format!("cannot catch Ctrl-C: {error}")))?;
+        let stop = interrupt::flag(
+            "stopping after the plan at hand, then the best one is verified with every \
+             case; Ctrl-C once more ends it at once, without a plan",
+        )?;
         Ok(Settings {
             device: device.to_string(),
             budget: Budget {

@@ -26,6 +26,7 @@ mod emit_mlir;
 #[cfg(feature = "mlir")]
 mod explain;
 #[cfg(feature = "mlir")]
+mod interrupt;
 mod kept;
 #[cfg(feature = "mlir")]
 mod llm;

@@ -11,7 +11,9 @@ use clap::builder::PossibleValuesParser;
 use kforge_mutate::Place;
 use kforge_runtime::device::Target;
 
-use super::{Failure, device::DeviceArgument, kept::RegressionCorpus, workload::stem, write_file};
+use super::{
+    Failure, device::DeviceArgument, interrupt, kept::RegressionCorpus, workload::stem, write_file,
+};
 use crate::{
     compile::Source,
     mutate::{self, MutateError, PROGRAMS, Record, Report, Settings},
@@ -22,7 +24,8 @@ use crate::{
 /// Every mutant is one change of something right. It is built and judged by the real gate at
 /// its real bounds, in a child process with a deadline. Harmless changes must be accepted.
 /// The report says which check killed which kind of mistake; what was refused is kept in the
-/// regression corpus and tried first the next time. Exit code 2: a mistake was accepted, or
+/// regression corpus and tried first the next time. Ctrl-C ends it with a report of what was
+/// judged. Exit code 2: a mistake was accepted, or
 /// a harmless change refused.
 ///
 /// Examples:
@@ -83,7 +86,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         return arguments.print_kinds();
     }
     let device = arguments.device.choice(target)?.unwrap_or_default();
-    let settings = arguments.settings(device.to_string());
+    let settings = arguments.settings(device.to_string())?;
     let sources = arguments.sources()?;
     let mut done = 0;
     let mut seen = |_: &Record| {
@@ -116,10 +119,10 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
 }
 
 impl Arguments {
-    fn settings(&self, device: String) -> Settings {
+    fn settings(&self, device: String) -> Result<Settings, Failure> {
         let place = |name: &String| Place::ALL.into_iter().find(|place| place.name() == name);
         let default = Settings::default();
-        Settings {
+        Ok(Settings {
             device,
             places: self.place.iter().filter_map(place).collect(),
             kinds: self.kind.clone(),
@@ -130,7 +133,11 @@ impl Arguments {
             workers: self.jobs.map_or(default.workers, |jobs| jobs as usize),
             corpus: self.corpus.path(),
             runner: default.runner,
-        }
+            stop: interrupt::flag(
+                "stopping after the mutants at hand, then what was found is written; Ctrl-C once \
+                 more ends it at once, without a report",
+            )?,
+        })
     }
 
     fn sources(&self) -> Result<Vec<(String, Source)>, Failure> {
