@@ -6,11 +6,12 @@
 //! ```text
 //! tiles    = ceil(M / tile-m) * ceil(N / tile-n) * batch * split-k
 //! per-unit = ceil(tiles / units)               a last wave of one tile costs a whole one
-//! resident = workgroups that fit on a unit, by workgroup memory and invocations
+//! resident = workgroups that fit on a unit, by workgroup memory, invocations and registers
 //! steps    = ceil(ceil(K / tile-k) / split-k)
 //! element  = 1 + thread * (1/thread-m + 1/thread-n) + tile * (1/tile-m + 1/tile-n)
 //! step     = per-unit * tile-m * tile-n * tile-k * element
-//!            + latency * ceil(per-unit / resident) * (2 with one stage, else 1)
+//!            + latency * ceil(per-unit / resident)
+//!                      * (2 with one stage, 1.67 with a tile in registers, else 1)
 //! cost     = steps * step + (split-k > 1: reduction + part * (split-k + 1) * batch * M * N)
 //! ```
 //!
@@ -18,21 +19,22 @@
 //! workgroup memory per multiply-add, the second those of buffers. Tiles that hang over
 //! the edge cost like whole ones, so that waste in M, N and K needs no term of its own.
 //!
-//! Of the two sets of constants the one for GPUs is fitted so that an H200 keeps the
-//! tiles of the seven shapes in docs/performance.md (2026-11-21), and the splits that were
-//! faster there (2026-11-28); it does not give the order of every row there. The one for
+//! Of the two sets of constants the one for GPUs is fitted to 2,400 timings of 26 problems on an
+//! H200 (2026-11-28, docs/performance.md): what it chooses of the candidates here is on average
+//! 1.9 % slower than the fastest of all that were timed. The one for
 //! software devices is fitted to the processor time of schedules of 512x512x512 on lavapipe
 //! (2026-11-21). Its driver's compiler costs more than its runs while a plan is verified, so
 //! there is no candidate of more than 8x8 per invocation and four steps unrolled: 16x16 is
 //! up to a fifth faster at 512x512x512, and makes the verification of a transformer block
 //! take five times as long (2026-11-28).
 //!
-//! split-k is tried only where the best tiles without it are fewer than four for each unit of
-//! a GPU, or than one for two units of a software device, and taken where it saves a tenth of
-//! the cost.
+//! On a GPU tiles of 32x32 and more must give three workgroups to four units: fewer were not timed.
+//! split-k is tried only where the best tiles without it are
+//! fewer than 4.5 for each unit of a GPU, or than one for two units of a software device, and
+//! taken where it costs less: a tenth less on a software device.
 //!
-//! Limits: registers, caches, clocks and transposed operands are not modelled. On a GPU
-//! no choice of 4x64 tiles was measured, nor any on a GPU other than the H200.
+//! Limits: caches, clocks and transposed operands are not modelled. On a GPU no choice of 4x64
+//! tiles was measured, nor any on a GPU other than the H200.
 
 use super::{MatmulProblem, MatmulSchedule, choose_matrices, choose_slices};
 use crate::device::{Device, Target};
@@ -51,19 +53,34 @@ struct Rates {
     reduction: f64,
     /// Multiply-adds of a whole unit that an element of a part costs, written and read.
     part: f64,
+    /// What the latency is multiplied with where the next tile waits in registers.
+    prefetch: f64,
+    /// Workgroups for each unit that large tiles must give.
+    fill: f64,
     /// Workgroups for each unit from which on a contraction is not split.
     enough: f64,
+    /// Tiles of the contraction that a part has at least.
+    part_steps: u64,
+    /// Shares of the contraction that are tried.
+    splits: &'static [i64],
+    /// A second kernel must leave no more than this of the cost.
+    split_gain: f64,
 }
 
 /// One multiply-add is 6.7 ps on an H200's multiprocessor.
 const GPU: Rates = Rates {
     units: 132,
-    thread: 0.8,
-    tile: 4.0,
-    latency: 28_000.0,
-    reduction: 700_000.0,
-    part: 0.2,
-    enough: 4.0,
+    thread: 0.03,
+    tile: 31.7,
+    latency: 39_400.0,
+    reduction: 1_650_000.0,
+    part: 1.03,
+    prefetch: 1.67,
+    fill: 0.75,
+    enough: 4.5,
+    part_steps: 4,
+    splits: &[1, 2, 3, 4, 6, 8],
+    split_gain: 1.0,
 };
 
 /// Invocations are lanes of a register and workgroups run one after the other: nothing
@@ -75,17 +92,23 @@ const SOFTWARE: Rates = Rates {
     latency: 0.0,
     reduction: 50_000.0,
     part: 0.5,
+    prefetch: 1.0,
+    fill: 0.0,
     enough: 0.5,
+    part_steps: 1,
+    splits: &[1, 2, 4, 8],
+    split_gain: 0.9,
 };
 
 /// Invocations that a unit is taken to hold.
 const UNIT_INVOCATIONS: i64 = 2048;
 /// Workgroups of the largest workgroup memory that a unit is taken to hold.
 const UNIT_WORKGROUPS: i64 = 2;
-/// A second kernel must leave no more than this of the cost.
-const SPLIT_GAIN: f64 = 0.9;
-/// Shares of the contraction that are tried.
-const SPLITS: [i64; 4] = [1, 2, 4, 8];
+/// Elements of a tile of the result from which on it must give enough workgroups.
+const LARGE: i64 = 32 * 32;
+/// Registers that a unit is taken to have, and that one invocation can.
+const UNIT_REGISTERS: i64 = 65_536;
+const MOST_REGISTERS: i64 = 255;
 
 /// The schedule that costs least of those that fit; always one that does.
 pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule {
@@ -107,15 +130,23 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
             let fitting: Vec<_> = candidates(device).into_iter().filter(fits).collect();
             let cost = |it: &MatmulSchedule| cost(it, problem, device, rates);
             let units = units(device, rates);
-            let whole = least(fitting.iter().copied(), cost);
-            let few =
-                |it: &MatmulSchedule| (tiles(it, problem) as f64) < rates.enough * units as f64;
-            match whole.filter(few) {
+            let workgroups =
+                |it: &MatmulSchedule| tiles(it, problem) as f64 * it.split_k as f64 / units as f64;
+            // Large tiles that leave much of the device empty, only where nothing else fits.
+            let best = |all: Vec<MatmulSchedule>| {
+                let filling = |it: &MatmulSchedule| {
+                    workgroups(it) >= rates.fill || it.tile_m * it.tile_n < LARGE
+                };
+                let filling = least(all.iter().copied().filter(filling), cost);
+                filling.or_else(|| least(all.into_iter(), cost))
+            };
+            let whole = best(fitting.clone());
+            match whole.filter(|it| workgroups(it) < rates.enough) {
                 None => whole,
                 Some(whole) => {
-                    let all = fitting.iter().flat_map(|it| splits(*it, problem));
-                    let split = least(all, cost);
-                    let gains = |it: &MatmulSchedule| cost(it) < SPLIT_GAIN * cost(&whole);
+                    let all = fitting.iter().flat_map(|it| splits(*it, problem, rates));
+                    let split = best(all.collect());
+                    let gains = |it: &MatmulSchedule| cost(it) < rates.split_gain * cost(&whole);
                     split.filter(gains).or(Some(whole))
                 }
             }
@@ -154,6 +185,10 @@ fn candidates(device: &Device) -> Vec<MatmulSchedule> {
         stages: 2,
         ..one(tile, thread)
     };
+    let ahead = |tile, thread| MatmulSchedule {
+        prefetch: 1,
+        ..one(tile, thread)
+    };
     let grouped = |schedule| MatmulSchedule {
         group_m: 8,
         ..schedule
@@ -183,14 +218,16 @@ fn candidates(device: &Device) -> Vec<MatmulSchedule> {
     } else {
         candidates.extend([
             grouped(two([256, 128, 8], [16, 8])),
+            grouped(ahead([128, 192, 16], [8, 12])),
             grouped(two([128, 128, 16], [8, 8])),
-            grouped(two([128, 128, 8], [8, 8])),
-            grouped(two([128, 64, 16], [8, 4])),
+            grouped(ahead([96, 128, 32], [6, 8])),
+            grouped(ahead([64, 128, 16], [8, 8])),
+            grouped(ahead([48, 128, 16], [6, 8])),
             two([64, 64, 16], [4, 4]),
             one([64, 64, 16], [4, 4]),
             two([32, 64, 16], [4, 4]),
-            two([32, 32, 16], [4, 4]),
-            two([16, 16, 16], [2, 4]),
+            ahead([32, 32, 32], [4, 4]),
+            two([16, 32, 16], [2, 4]),
             two([4, 64, 16], [1, 4]),
         ]);
     }
@@ -201,10 +238,12 @@ fn candidates(device: &Device) -> Vec<MatmulSchedule> {
 fn splits(
     schedule: MatmulSchedule,
     problem: &MatmulProblem,
+    rates: &Rates,
 ) -> impl Iterator<Item = MatmulSchedule> {
     // Parts beyond the tiles of K would be empty.
-    let most = problem.k.div_ceil(schedule.tile_k as u64).max(1);
-    let splits = SPLITS.into_iter().filter(move |it| *it as u64 <= most);
+    let most = (problem.k.div_ceil(schedule.tile_k as u64) / rates.part_steps).max(1);
+    let splits = rates.splits.iter().copied();
+    let splits = splits.filter(move |it| *it as u64 <= most);
     splits.map(move |split_k| MatmulSchedule {
         split_k,
         ..schedule
@@ -234,8 +273,16 @@ pub(super) fn tiles(schedule: &MatmulSchedule, problem: &MatmulProblem) -> u64 {
 fn resident(schedule: &MatmulSchedule, problem: &MatmulProblem, device: &Device) -> u64 {
     let memory = UNIT_WORKGROUPS * device.tile_memory();
     let by_memory = memory / schedule.workgroup_bytes(problem.element).max(1);
-    let by_invocations = UNIT_INVOCATIONS / schedule.shares();
-    by_memory.min(by_invocations).max(1) as u64
+    let shares = schedule.shares();
+    let registers = shares * registers(schedule).min(MOST_REGISTERS);
+    let fits = by_memory.min(UNIT_INVOCATIONS / shares);
+    fits.min(UNIT_REGISTERS / registers).max(1) as u64
+}
+
+/// Registers that an invocation is taken to need: sums, four steps of both operands, addresses.
+const fn registers(schedule: &MatmulSchedule) -> i64 {
+    let (m, n) = (schedule.thread_m, schedule.thread_n);
+    m * n + 4 * (m + n) + 40
 }
 
 /// The formula above.
@@ -251,7 +298,11 @@ fn cost(schedule: &MatmulSchedule, problem: &MatmulProblem, device: &Device, rat
         + rates.thread * share(schedule.thread_m, schedule.thread_n)
         + rates.tile * share(schedule.tile_m, schedule.tile_n);
     let tile = (schedule.tile_m * schedule.tile_n * schedule.tile_k) as f64;
-    let waits = if schedule.stages == 1 { 2.0 } else { 1.0 };
+    let waits = match (schedule.stages, schedule.prefetch) {
+        (1, 0) => 2.0,
+        (1, _) => rates.prefetch,
+        _ => 1.0,
+    };
     let step = per_unit as f64 * tile * element + rates.latency * waits * rounds as f64;
     let reduction = if split_k == 1 {
         0.0
@@ -336,23 +387,25 @@ mod tests {
             for ((m, n, k), best) in [
                 ((4096, 4096, 4096), (256, 128, 1)),
                 ((2048, 2048, 2048), (256, 128, 1)),
-                ((1024, 1024, 1024), (128, 64, 1)),
-                ((2048, 768, 3072), (256, 128, 8)),
-                ((2048, 768, 768), (64, 64, 1)),
-                ((512, 4096, 4096), (128, 128, 1)),
-                ((512, 3072, 768), (64, 64, 1)),
-                ((512, 768, 3072), (128, 64, 8)),
-                ((512, 512, 1024), (128, 128, 8)),
-                ((128, 4096, 4096), (128, 128, 8)),
-                ((128, 768, 3072), (32, 64, 8)),
-                ((128, 384, 384), (16, 16, 1)),
-                ((128, 1536, 384), (16, 16, 1)),
+                ((1024, 1024, 1024), (128, 128, 2)),
+                ((1001, 1003, 1007), (64, 128, 1)),
+                ((768, 768, 768), (128, 128, 3)),
+                ((2048, 768, 3072), (96, 128, 1)),
+                ((2048, 768, 768), (96, 128, 1)),
+                ((512, 4096, 4096), (256, 128, 2)),
+                ((512, 3072, 768), (48, 128, 1)),
+                ((512, 768, 3072), (128, 192, 8)),
+                ((128, 11008, 4096), (128, 128, 3)),
+                ((128, 4096, 4096), (128, 128, 4)),
+                ((128, 3072, 768), (32, 32, 1)),
+                ((128, 384, 384), (16, 32, 1)),
+                ((128, 1536, 384), (32, 32, 1)),
                 ((128, 384, 1536), (32, 32, 8)),
             ] {
                 let chosen = choose(&problem(m, n, k), &device);
                 let found = (chosen.tile_m, chosen.tile_n, chosen.split_k);
                 assert_eq!(found, best, "{m}x{n}x{k}");
-                assert_eq!(chosen.stages, 2, "{m}x{n}x{k}");
+                assert_eq!(chosen.stages + chosen.prefetch, 2, "{m}x{n}x{k}");
             }
         }
     }
@@ -366,7 +419,7 @@ mod tests {
         let chosen = choose(&over, &device);
         assert_ne!(chosen.tile_m, large.tile_m);
         let useful = |schedule: &MatmulSchedule| {
-            let waves = tiles(schedule, &over) as f64 / 132.0;
+            let waves = tiles(schedule, &over) as f64 * schedule.split_k as f64 / 132.0;
             waves / waves.ceil()
         };
         assert!(useful(&large) < 0.51, "{}", useful(&large));
@@ -429,12 +482,16 @@ mod tests {
     #[test]
     fn small_workgroups_limit_what_is_resident() {
         let (problem, device) = (problem(512, 512, 512), h200());
-        let quad = MatmulSchedule::default();
+        let quad = MatmulSchedule {
+            stages: 3,
+            ..MatmulSchedule::default()
+        };
         let half = Device {
             workgroup_memory: device.workgroup_memory / 2,
             ..h200()
         };
-        assert!(resident(&quad, &problem, &half) < resident(&quad, &problem, &device));
+        let held = [&half, &device].map(|it| resident(&quad, &problem, it));
+        assert!(held[0] < held[1], "{held:?}");
         let crowded = Device { cores: 1, ..device };
         assert!(
             cost_of(&quad, &problem, &Device { cores: 1, ..half })
