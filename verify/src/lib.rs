@@ -151,7 +151,8 @@ pub fn verify(
     if !faults.has(Fault::ProgramsIgnored) {
         check_programs(subject, options, &mut verdict);
     }
-    if !proofs::check(subject, &mut verdict) {
+    let ends_loops = device.description().loop_trip_limit;
+    if !proofs::check(subject, ends_loops, &mut verdict) {
         return verdict;
     }
     let alone = alone(subject);

@@ -19,8 +19,9 @@ use crate::{
 /// Findings of one gate, by text, entry point and launch.
 type Known = HashMap<([u8; 32], String, Launch), Finding>;
 
-/// Judges every launch; false when one is shown to be wrong.
-pub(crate) fn check(subject: &Subject, verdict: &mut Verdict) -> bool {
+/// Judges every launch; false when one is shown to be wrong, or to have a loop without end on a
+/// device that silently ends loops after `ends_loops` iterations.
+pub(crate) fn check(subject: &Subject, ends_loops: Option<u64>, verdict: &mut Verdict) -> bool {
     let mut known = Known::new();
     let before = verdict.failures.len();
     each_launch(
@@ -33,6 +34,16 @@ pub(crate) fn check(subject: &Subject, verdict: &mut Verdict) -> bool {
                     return;
                 }
                 Ok(Finding::Open(open)) => {
+                    let endless = open.iter().find(|it| it.endless);
+                    if let (Some(limit), Some(endless)) = (ends_loops, endless) {
+                        let what = format!(
+                            "{endless}, and '{}' silently ends loops after {limit} iterations, so \
+                             that no deadline shows it",
+                            verdict.device
+                        );
+                        refuse(verdict, stage, Scope::Kernel, name, what);
+                        return;
+                    }
                     let reasons: Vec<String> = open.iter().map(ToString::to_string).collect();
                     (None, Some(reasons.join("; ")))
                 }

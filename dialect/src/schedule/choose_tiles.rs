@@ -152,6 +152,7 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
             }
         }
     };
+    let found = found.map(|it| whole_groups(it, problem));
     found.unwrap_or(MatmulSchedule {
         tile_m: 1,
         tile_n: 1,
@@ -161,6 +162,21 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
         vector_width: 1,
         ..MatmulSchedule::default()
     })
+}
+
+/// Groups of row tiles without a rest, which the static proof does not follow where the last
+/// tile hangs over the edge as well: 8 of them, or else as many up to 16 as divide them.
+fn whole_groups(schedule: MatmulSchedule, problem: &MatmulProblem) -> MatmulSchedule {
+    let rows = problem.m.div_ceil(schedule.tile_m as u64);
+    let divides = |group: &u64| rows.is_multiple_of(*group);
+    let group = [8].into_iter().chain((1..=16).rev()).find(divides);
+    match schedule.group_m {
+        1 => schedule,
+        _ => MatmulSchedule {
+            group_m: group.unwrap_or(1) as i64,
+            ..schedule
+        },
+    }
 }
 
 fn least(
@@ -406,6 +422,8 @@ mod tests {
                 let found = (chosen.tile_m, chosen.tile_n, chosen.split_k);
                 assert_eq!(found, best, "{m}x{n}x{k}");
                 assert_eq!(chosen.stages + chosen.prefetch, 2, "{m}x{n}x{k}");
+                let rows = m.div_ceil(chosen.tile_m as u64);
+                assert!(rows.is_multiple_of(chosen.group_m as u64), "{m}x{n}x{k}");
             }
         }
     }

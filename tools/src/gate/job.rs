@@ -37,6 +37,8 @@ pub(super) struct Job {
     pub timeout_ms: u64,
     /// Whether the package may be machine code.
     pub native: bool,
+    /// The regression corpus that the case of a refusal is added to.
+    pub corpus: Option<PathBuf>,
 }
 
 /// What came of it.

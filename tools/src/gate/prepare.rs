@@ -178,6 +178,8 @@ pub struct Gate {
     pub repeats: usize,
     /// Longest it may take, compiling the module not included.
     pub deadline: Duration,
+    /// The regression corpus that the case of a refusal is added to; `None`: none.
+    pub corpus: Option<PathBuf>,
     /// The kforge-run that is the child.
     pub runner: PathBuf,
 }
@@ -190,6 +192,7 @@ impl Default for Gate {
             seed: 0,
             repeats: 0,
             deadline: Duration::from_secs(120),
+            corpus: None,
             runner: Worker::beside(),
         }
     }
@@ -224,6 +227,7 @@ impl Gate {
             repeats: self.repeats,
             // Sooner than the whole, so that the gate itself can say where it was.
             timeout_ms: ms.saturating_sub(1000).max(ms / 4 * 3).max(1),
+            corpus: self.corpus.clone(),
         };
         match self.ask(&job) {
             Err(lost) => report.refused = Some(Refused::lost(&lost)),

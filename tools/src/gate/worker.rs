@@ -57,6 +57,13 @@ fn answer(job: &Job, device: &Device) -> Answer {
         ..Options::default()
     };
     let verdict = kforge_verify::verify(&subject, device, &exec, &options);
+    measure::keep(
+        &subject,
+        &verdict,
+        device,
+        job.corpus.as_deref(),
+        "kforge verify",
+    );
     let (mut time, mut dispatches, mut no_time) = (None, Vec::new(), None);
     if verdict.passed && job.repeats > 0 {
         let timing = Timer::new(&subject, &verdict, device, &exec, &options)

@@ -93,15 +93,22 @@ fn verified(
     match verdict.passed {
         true => Ok((subject, verdict)),
         false => {
-            keep(&subject, &verdict, device, settings);
+            let corpus = settings.corpus.as_deref();
+            keep(&subject, &verdict, device, corpus, "a candidate");
             Err(Refusal::of_verdict(&verdict))
         }
     }
 }
 
-/// Adds the case that refused a candidate to the regression corpus.
-fn keep(subject: &Subject, verdict: &Verdict, device: &Device, settings: &Settings) {
-    let (Some(path), Some(failure)) = (&settings.corpus, verdict.failures.first()) else {
+/// Adds the case that refused something to the regression corpus.
+pub(crate) fn keep(
+    subject: &Subject,
+    verdict: &Verdict,
+    device: &Device,
+    corpus: Option<&Path>,
+    found_by: &str,
+) {
+    let (Some(path), Some(failure)) = (corpus, verdict.failures.first()) else {
         return;
     };
     // What is too slow is not wrong.
@@ -113,7 +120,7 @@ fn keep(subject: &Subject, verdict: &Verdict, device: &Device, settings: &Settin
         function: &subject.function.stage,
         target: device.description().target,
         plan: &subject.function.package.manifest.plan,
-        found_by: "a candidate",
+        found_by,
     };
     let kept = Kept::of(failure, verdict.seed, &about);
     // The refusal stands whether or not its case can be kept.

@@ -147,9 +147,15 @@ impl Probe {
 
     /// What `kforge` is called with, in a folder with the case's files.
     fn arguments(&self, case: &Case) -> Vec<String> {
-        let mut arguments: Vec<String> = ["verify", "reduced.mlir", "--device", &self.device]
-            .map(str::to_owned)
-            .into();
+        let mut arguments: Vec<String> = [
+            "verify",
+            "reduced.mlir",
+            "--no-corpus",
+            "--device",
+            &self.device,
+        ]
+        .map(str::to_owned)
+        .into();
         let (seed, deadline) = (self.seed.to_string(), self.deadline.to_string());
         for (name, value) in [
             ("--cases", &self.cases),

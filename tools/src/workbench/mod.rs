@@ -225,15 +225,12 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::NoDevice { .. } => 3,
-            Self::Usage(_) => 2,
             #[cfg(feature = "mlir")]
             Self::Plan(_) | Self::Refused { .. } | Self::NotVerified | Self::Escaped { .. } => 2,
             #[cfg(feature = "mlir")]
             Self::Gate(crate::gate::GateError::Device(DeviceError::NoAdapter { .. })) => 3,
             #[cfg(feature = "mlir")]
             Self::Optimize(OptimizeError::Device(DeviceError::NoAdapter { .. })) => 3,
-            #[cfg(feature = "mlir")]
-            Self::Optimize(OptimizeError::Budget(_)) => 2,
             _ => 1,
         }
     }
@@ -340,18 +337,12 @@ pub fn read(arguments: Vec<OsString>) -> Result<(), String> {
 fn wrong(error: &clap::Error) -> ExitCode {
     // Nobody is left to tell if the output is closed.
     let _ = error.print();
-    // The commands of the gate say with 2 that a kernel is refused.
-    let gate = std::env::args().skip(1).find(|it| !it.starts_with('-'));
-    let gate = gate.is_some_and(|command| GATE.contains(&command.as_str()));
-    match (error.use_stderr(), gate) {
-        (false, _) => ExitCode::SUCCESS,
-        (true, true) => ExitCode::from(1),
-        (true, false) => ExitCode::from(2),
+    // 2 says that something is refused.
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        true => ExitCode::from(1),
     }
 }
-
-/// Commands whose exit code 2 is a refusal.
-const GATE: [&str; 2] = ["verify", "reduce-failure"];
 
 #[cfg(test)]
 mod tests {

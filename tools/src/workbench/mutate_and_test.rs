@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Write},
     path::PathBuf,
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -77,6 +78,12 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// Why a place has no kinds.
+const FAULTS: &str = match cfg!(feature = "faults") {
+    true => "",
+    false => " (those of the place verifier need a build with the cargo feature faults)",
+};
+
 fn kernels() -> PossibleValuesParser {
     PossibleValuesParser::new(PROGRAMS.iter().map(|program| program.name))
 }
@@ -100,6 +107,17 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         let _ = writeln!(io::stderr(), "warning: {text}");
     };
     let report = mutate::run(&sources, &settings, &mut seen, &mut warn).map_err(failure)?;
+    let whole = settings.most.is_none() && !settings.stop.load(Ordering::Relaxed);
+    if whole && report.records.is_empty() && report.skipped.is_empty() {
+        let places = match arguments.place.is_empty() {
+            true => "every place".to_owned(),
+            false => format!("the place {}", arguments.place.join(", ")),
+        };
+        return Err(Failure::Usage(format!(
+            "nothing was tried: none of these kinds applies to these programs at {places}{FAULTS}; \
+             --list shows the kinds of each place"
+        )));
+    }
     let written = arguments.write(&report)?;
     match arguments.json {
         true => io::stdout().write_all(report.json().map_err(io::Error::from)?.as_bytes())?,

@@ -56,6 +56,12 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     let device = arguments.device.choice(target);
     let device = device.map_err(|failure| Failure::Input(failure.to_string()))?;
     let selection = &arguments.selection;
+    if selection.file.is_dir() {
+        return Err(Failure::Input(format!(
+            "'{}' is a folder: what shrinks is a module; give the .mlir file that it was compiled from",
+            selection.file.display()
+        )));
+    }
     let source = crate::reduce::read(&selection.file)?;
     let kernels = selection.kernels()?.into_iter().map(|kernel| {
         let interface = kernel.interface.to_toml();

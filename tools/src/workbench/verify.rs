@@ -12,7 +12,7 @@ use kforge_planner::{Plan, plan::from_json};
 use kforge_runtime::device::Target;
 use kforge_verify::foreign::{Bound, ForeignKernel, Formula};
 
-use super::{Failure, device::DeviceArgument};
+use super::{Failure, device::DeviceArgument, kept::RegressionCorpus};
 use crate::gate::{Gate, Work, interface, kernel};
 
 /// Verify what kforge emits, or a WGSL kernel of yours in the place of an emitted one
@@ -46,6 +46,8 @@ pub(super) struct Arguments {
     /// Longest it may take once the module is compiled
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     deadline: u64,
+    #[command(flatten)]
+    corpus: RegressionCorpus,
     /// Write the report to a file as JSON
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
@@ -106,6 +108,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         seed: arguments.seed,
         repeats: arguments.time.unwrap_or(0) as usize,
         deadline: Duration::from_secs(arguments.deadline),
+        corpus: arguments.corpus.path(),
         ..Gate::default()
     };
     let report = gate.verify(&arguments.selection.work()?)?;

@@ -22,6 +22,9 @@ use super::{
 const MAX_TILE: usize = 128;
 /// Largest workgroup of rows that counts.
 const MAX_ROWS: usize = 1024;
+/// A size far beyond tiles and workgroups: each size of a product, of rows and of an attention
+/// is that large once, so that a kernel which is right for small ones alone is not believed.
+const FAR: usize = 1031;
 
 /// Where sizes are chosen.
 struct Chooser<'i> {
@@ -177,7 +180,8 @@ fn matmul(
     let (Some((batch_a, _)), Some((batch_b, _))) = (leading("a"), leading("b")) else {
         return Vec::new();
     };
-    let shapes = matmul_shapes(tile).into_iter().enumerate();
+    let far = [(FAR, 5, 7), (5, FAR, 7), (5, 7, FAR)];
+    let shapes = matmul_shapes(tile).into_iter().chain(far).enumerate();
     let sizes = shapes.map(|(number, (m, n, k))| {
         let [m, n, k] = [("m", m), ("n", n), ("k", k)].map(|(name, it)| chooser.allowed(name, it));
         let (batch_a, batch_b) = (batch(batch_a, number), batch(batch_b, number));
@@ -234,6 +238,7 @@ fn rows(chooser: &Chooser, own: &BTreeMap<&str, &[usize]>, axis: i64) -> Vec<Siz
         false => Some(rank - 1),
     };
     let shapes = row_shapes(workgroup.clamp(1, MAX_ROWS), 1).into_iter();
+    let shapes = shapes.chain([(3, 4 * FAR), (FAR, 5)]);
     let sizes = shapes.map(|(rows, n)| {
         let (rows, n) = (chooser.allowed("rows", rows), chooser.allowed("n", n));
         let mut x = vec![1; rank];
@@ -256,7 +261,17 @@ fn attention(chooser: &Chooser, own: &BTreeMap<&str, &[usize]>) -> Vec<Sizes> {
     let (q, k) = (chooser.tile("sq", default), chooser.tile("sk", default));
     let last = |name: &str| own.get(name).and_then(|shape| shape.last());
     let same_depth = last("q") == last("v");
-    let sizes = attention_shapes(q, k).into_iter().map(|shape| {
+    let far = |queries, keys| AttentionShape {
+        batch: 1,
+        heads: 1,
+        kv_heads: 1,
+        queries,
+        keys,
+        depth: 8,
+    };
+    let shapes = attention_shapes(q, k).into_iter();
+    let shapes = shapes.chain([far(FAR, 5), far(5, FAR)]);
+    let sizes = shapes.map(|shape| {
         let AttentionShape {
             batch,
             heads,

@@ -22,6 +22,8 @@ pub struct Open {
     pub what: String,
     /// The line of the text, counted from 1; 0 where there is none.
     pub line: Line,
+    /// It is of a loop that has no end, if it is ever entered.
+    pub endless: bool,
 }
 
 /// Something that is wrong, met by following invocations step by step.

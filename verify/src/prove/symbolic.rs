@@ -18,6 +18,7 @@ pub(super) fn judge(code: &Code, launch: &Launch) -> Result<Facts, Vec<Open>> {
         vec![Open {
             what: outside.why,
             line: outside.line,
+            endless: outside.endless,
         }]
     })?;
     let mut open = Vec::new();
@@ -29,6 +30,7 @@ pub(super) fn judge(code: &Code, launch: &Launch) -> Result<Facts, Vec<Open>> {
                 bound.what, bound.length
             ),
             line: bound.line,
+            endless: false,
         });
     }
     let met = barriers::check(&trace.items, &|cond| terrain.pool.cond_vars(cond));
@@ -37,6 +39,7 @@ pub(super) fn judge(code: &Code, launch: &Launch) -> Result<Facts, Vec<Open>> {
         open.push(Open {
             what: "a barrier is not shown to be met by the whole workgroup".into(),
             line: *line,
+            endless: false,
         });
     }
     let size = code.entry().workgroup_size;
@@ -65,6 +68,7 @@ impl Doubt {
             Self::Unknown(why, line) => Open {
                 what: format!("{memory} is not shown to be free of races: {why}"),
                 line: *line,
+                endless: false,
             },
             Self::Meeting(meeting) => Open {
                 what: format!(
@@ -72,6 +76,7 @@ impl Doubt {
                     meeting.lines[0], meeting.lines[1]
                 ),
                 line: meeting.lines[1],
+                endless: false,
             },
         }
     }

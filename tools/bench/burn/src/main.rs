@@ -10,8 +10,8 @@ use std::{io::Read, process::ExitCode, time::Instant};
 use burn::{
     nn::{LayerNormConfig, RmsNormConfig},
     tensor::{
-        DType, Device, DeviceKind, Distribution, Tensor, TensorCreationOptions, activation::softmax,
-        module::attention, ops::AttentionModuleOptions,
+        DType, Device, DeviceKind, Distribution, Tensor, TensorCreationOptions,
+        activation::softmax, module::attention, ops::AttentionModuleOptions,
     },
 };
 use serde_json::Value;
@@ -38,7 +38,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let samples: usize = std::env::args().nth(1).ok_or("how many samples?")?.parse()?;
+    let samples: usize = std::env::args()
+        .nth(1)
+        .ok_or("how many samples?")?
+        .parse()?;
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     let work: Value = serde_json::from_str(&text)?;
@@ -115,10 +118,18 @@ fn call(work: &Value, device: &Device) -> Result<Call, Failure> {
             Box::new(move || norm.forward(x.clone()))
         }
         "attention" => {
-            let shape = [size("batch")?, size("heads")?, size("positions")?, size("head")?];
+            let shape = [
+                size("batch")?,
+                size("heads")?,
+                size("positions")?,
+                size("head")?,
+            ];
             let [q, k, v] = [(); 3].map(|()| Tensor::<4>::random(shape, normal, options()));
             let causal = sizes["causal"].as_bool().unwrap_or_default();
-            let chosen = AttentionModuleOptions { is_causal: causal, ..Default::default() };
+            let chosen = AttentionModuleOptions {
+                is_causal: causal,
+                ..Default::default()
+            };
             Box::new(move || {
                 let [q, k, v] = [&q, &k, &v].map(|it| (*it).clone());
                 let y = attention(q, k, v, None, None, chosen.clone());

@@ -108,7 +108,10 @@ impl<'m> Walk<'m> {
         let depends = self.terrain.pool.cond_vars(cond);
         if let Some(inner) = self.loops.last_mut() {
             if inner.unrolling {
-                return self.outside(span, "a loop without a counter ends at an unknown time");
+                return match inner.still {
+                    true => self.endless(span),
+                    false => self.outside(span, "a loop without a counter ends at an unknown time"),
+                };
             }
             inner.breaks |= flow == Flow::Break;
             inner.continues |= flow == Flow::Continue;

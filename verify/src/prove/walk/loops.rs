@@ -361,6 +361,7 @@ impl<'m> Walk<'m> {
     ) -> Done<Flow> {
         self.loops.push(LoopFrame {
             unrolling: true,
+            still: is_still(body) && is_still(continuing),
             ..LoopFrame::default()
         });
         for _ in 0..LONGEST {
@@ -368,6 +369,7 @@ impl<'m> Walk<'m> {
             if self.unrolled > UNROLLED {
                 break;
             }
+            let before = self.frame.locals.clone();
             let flow = self.block(body)?;
             if flow == Flow::Break || flow == Flow::Return {
                 self.loops.pop();
@@ -392,9 +394,32 @@ impl<'m> Walk<'m> {
                     }
                 }
             }
+            // What ends it was decided by the locals alone, and they are what they were.
+            if self.frame.locals == before {
+                return self.endless(span);
+            }
         }
         self.outside(span, "a loop without a counter runs too long to be walked")
     }
+}
+
+/// Whether a block stores nothing and calls nothing that may.
+fn is_still(block: &Block) -> bool {
+    let mut still = true;
+    each(block, &mut |statement| {
+        still &= matches!(
+            statement,
+            Statement::Emit(_)
+                | Statement::Block(_)
+                | Statement::If { .. }
+                | Statement::Switch { .. }
+                | Statement::Loop { .. }
+                | Statement::Break
+                | Statement::Continue
+                | Statement::Return { .. }
+        );
+    });
+    still
 }
 
 fn count_stores(function: &naga::Function, block: &Block, local: Handle<LocalVariable>) -> usize {

@@ -38,6 +38,8 @@ use super::{
 pub(super) struct Outside {
     pub(super) why: String,
     pub(super) line: Line,
+    /// A loop that is the same after an iteration as before it, so that it has no end.
+    pub(super) endless: bool,
 }
 
 impl From<TooManyVariables> for Outside {
@@ -45,6 +47,7 @@ impl From<TooManyVariables> for Outside {
         Self {
             why: "it has more than 110 loops".into(),
             line: 0,
+            endless: false,
         }
     }
 }
@@ -91,6 +94,7 @@ impl<'m> Walk<'m> {
             return Err(Outside {
                 why: "the size of its workgroups is an override".into(),
                 line: 0,
+                endless: false,
             });
         }
         let mut terrain = Terrain::default();
@@ -133,6 +137,16 @@ impl<'m> Walk<'m> {
         Err(Outside {
             why: why.into(),
             line: self.code.line(span),
+            endless: false,
+        })
+    }
+
+    /// A loop that is the same after an iteration as before it.
+    fn endless<T>(&self, span: Span) -> Done<T> {
+        Err(Outside {
+            why: "a loop changes nothing that it could end by".into(),
+            line: self.code.line(span),
+            endless: true,
         })
     }
 
@@ -266,6 +280,7 @@ impl<'m> Walk<'m> {
             return Err(Outside {
                 why: "its control flow is nested too deeply".into(),
                 line: 0,
+                endless: false,
             });
         }
         let flow = self.listed(statements);

@@ -40,6 +40,8 @@ impl<'m> Frame<'m> {
 pub(super) struct LoopFrame {
     /// Every iteration is walked on its own.
     pub(super) unrolling: bool,
+    /// Nothing is stored in it, so that what does not end it at first never does.
+    pub(super) still: bool,
     /// Some invocations leave it where others may not.
     pub(super) breaks: bool,
     /// Some skip to the next iteration.

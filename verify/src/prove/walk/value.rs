@@ -336,12 +336,7 @@ impl Walk<'_> {
             (Value::Int(int, a), Value::Int(other, b)) if int == other => {
                 Value::Int(int, self.terrain.choose(self.place, cond, a, b))
             }
-            (Value::Bool(a), Value::Bool(b)) => {
-                let pool = &mut self.terrain.pool;
-                let opposite = pool.not(cond);
-                let (first, second) = (pool.both(cond, a), pool.both(opposite, b));
-                Value::Bool(pool.either(first, second))
-            }
+            (Value::Bool(a), Value::Bool(b)) => Value::Bool(self.terrain.pool.one_of(cond, a, b)),
             (Value::Parts(a), Value::Parts(b)) if a.len() == b.len() => {
                 let pairs = a.into_iter().zip(b);
                 Value::Parts(pairs.map(|(a, b)| self.select(cond, a, b)).collect())
