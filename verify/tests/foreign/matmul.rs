@@ -33,6 +33,50 @@ fn right_kernels_pass_at_every_shape() {
 }
 
 #[test]
+fn the_naive_kernel_is_proved() {
+    let verdict = judge(&product(33, 36, 40), &kernel("matmul_naive")).unwrap();
+    assert!(verdict.passed && verdict.proofs.iter().all(|it| it.shown.is_some()));
+}
+
+#[test]
+fn what_is_right_for_small_sizes_alone_is_refused() {
+    let own = product(33, 36, 40);
+    for (edit, reason) in [
+        ([("i < sizes.k", "i < min(sizes.k, 900u)")], NUMERIC),
+        (
+            [("let column = id.x", "let column = min(id.x, 900u)")],
+            &[Reason::Poison, Reason::Static],
+        ),
+        (
+            [("let row = id.y", "let row = min(id.y, 900u)")],
+            &[Reason::Poison, Reason::Static],
+        ),
+    ] {
+        all_refused(&own, "matmul_naive", &[(edit[0].1, &edit, reason)]);
+    }
+}
+
+#[test]
+fn a_loop_that_never_ends_is_refused_before_it_runs() {
+    let own = product(33, 36, 40);
+    for endless in [
+        "loop { }",
+        "var z = 0u; loop { z = z | 0u; if z > 5u { break; } }",
+        "loop { if sum > 1e30 { break; } }",
+    ] {
+        let wrong = edited(
+            "matmul_naive",
+            &[("    out[", &format!("    {endless}\n    out["))],
+        );
+        let failure = refusal(&own, &wrong);
+        assert!(
+            matches!(failure.reason, Reason::Static | Reason::Timing),
+            "{failure:?}"
+        );
+    }
+}
+
+#[test]
 fn wrong_tiled_kernels_are_refused() {
     all_refused(
         &product(33, 36, 40),
