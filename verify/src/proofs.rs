@@ -11,7 +11,7 @@ use kforge_runtime::manifest::{Dispatch, INIT_ENTRY, Kernel, Step, Symbols};
 
 use crate::{
     Reason, Scope, Subject, Verdict,
-    prove::{Code, Finding, Launch, prove},
+    prove::{Code, Finding, Launch, Open, prove},
     subject::Runnable,
     verdict::{KernelProof, Shown},
 };
@@ -24,6 +24,14 @@ type Known = HashMap<([u8; 32], String, Launch), Finding>;
 pub(crate) fn check(subject: &Subject, ends_loops: Option<u64>, verdict: &mut Verdict) -> bool {
     let mut known = Known::new();
     let before = verdict.failures.len();
+    let device = verdict.device.clone();
+    let without_end = |open: &[Open]| {
+        let (limit, open) = (ends_loops?, open.iter().find(|it| it.endless)?);
+        Some(format!(
+            "{open}, and '{device}' silently ends loops after {limit} iterations, so that no \
+             deadline shows it"
+        ))
+    };
     each_launch(
         &subject.function,
         |stage, name, finding| {
@@ -34,13 +42,7 @@ pub(crate) fn check(subject: &Subject, ends_loops: Option<u64>, verdict: &mut Ve
                     return;
                 }
                 Ok(Finding::Open(open)) => {
-                    let endless = open.iter().find(|it| it.endless);
-                    if let (Some(limit), Some(endless)) = (ends_loops, endless) {
-                        let what = format!(
-                            "{endless}, and '{}' silently ends loops after {limit} iterations, so \
-                             that no deadline shows it",
-                            verdict.device
-                        );
+                    if let Some(what) = without_end(&open) {
                         refuse(verdict, stage, Scope::Kernel, name, what);
                         return;
                     }
@@ -63,12 +65,17 @@ pub(crate) fn check(subject: &Subject, ends_loops: Option<u64>, verdict: &mut Ve
         each_launch(
             unit,
             |kernel, name, finding| {
-                if let Ok(Finding::Wrong(defect)) = finding {
+                let what = match finding {
+                    Ok(Finding::Wrong(defect)) => Some(defect.what),
+                    Ok(Finding::Open(open)) => without_end(&open),
+                    _ => None,
+                };
+                if let Some(what) = what {
                     let stage = Kernel {
                         stage: unit.stage.clone(),
                         ..kernel.clone()
                     };
-                    refuse(verdict, &stage, Scope::Shape, name, defect.what);
+                    refuse(verdict, &stage, Scope::Shape, name, what);
                 }
             },
             &mut known,

@@ -21,7 +21,7 @@
 //!
 //! Of the two sets of constants the one for GPUs is fitted to 2,400 timings of 26 problems on an
 //! H200 (2026-11-28, docs/performance.md): what it chooses of the candidates here is on average
-//! 1.9 % slower than the fastest of all that were timed. The one for
+//! 3 % slower than the fastest of all that were timed. The one for
 //! software devices is fitted to the processor time of schedules of 512x512x512 on lavapipe
 //! (2026-11-21). Its driver's compiler costs more than its runs while a plan is verified, so
 //! there is no candidate of more than 8x8 per invocation and four steps unrolled: 16x16 is
@@ -31,9 +31,11 @@
 //! On a GPU tiles of 32x32 and more must give three workgroups to four units: fewer were not timed.
 //! split-k is tried only where the best tiles without it are
 //! fewer than 4.5 for each unit of a GPU, or than one for two units of a software device, and
-//! taken where it costs less: a tenth less on a software device.
+//! taken where it costs less, a tenth less on a software device; on a GPU a part has four tiles of K
+//! at least.
 //!
-//! Limits: caches, clocks and transposed operands are not modelled. On a GPU no choice of 4x64
+//! Limits: caches, clocks, transposed operands and the registers of a tile that waits in them are not
+//! modelled. On a GPU no choice of 4x64
 //! tiles was measured, nor any on a GPU other than the H200.
 
 use super::{MatmulProblem, MatmulSchedule, choose_matrices, choose_slices};
@@ -133,26 +135,26 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
             let workgroups =
                 |it: &MatmulSchedule| tiles(it, problem) as f64 * it.split_k as f64 / units as f64;
             // Large tiles that leave much of the device empty, only where nothing else fits.
-            let best = |all: Vec<MatmulSchedule>| {
+            let cheapest = |all: Vec<MatmulSchedule>| {
                 let filling = |it: &MatmulSchedule| {
                     workgroups(it) >= rates.fill || it.tile_m * it.tile_n < LARGE
                 };
                 let filling = least(all.iter().copied().filter(filling), cost);
                 filling.or_else(|| least(all.into_iter(), cost))
             };
-            let whole = best(fitting.clone());
-            match whole.filter(|it| workgroups(it) < rates.enough) {
+            let whole = cheapest(fitting.clone());
+            let chosen = match whole.filter(|it| workgroups(it) < rates.enough) {
                 None => whole,
                 Some(whole) => {
                     let all = fitting.iter().flat_map(|it| splits(*it, problem, rates));
-                    let split = best(all.collect());
+                    let split = cheapest(all.collect());
                     let gains = |it: &MatmulSchedule| cost(it) < rates.split_gain * cost(&whole);
                     split.filter(gains).or(Some(whole))
                 }
-            }
+            };
+            chosen.map(|it| whole_groups(it, problem))
         }
     };
-    let found = found.map(|it| whole_groups(it, problem));
     found.unwrap_or(MatmulSchedule {
         tile_m: 1,
         tile_n: 1,
@@ -164,18 +166,19 @@ pub(super) fn choose(problem: &MatmulProblem, device: &Device) -> MatmulSchedule
     })
 }
 
-/// Groups of row tiles without a rest, which the static proof does not follow where the last
-/// tile hangs over the edge as well: 8 of them, or else as many up to 16 as divide them.
+/// Groups of row tiles without a rest where the last tile hangs over the edge, since the static
+/// proof does not follow both: 8 of them, or else as many up to 16 as divide them.
 fn whole_groups(schedule: MatmulSchedule, problem: &MatmulProblem) -> MatmulSchedule {
-    let rows = problem.m.div_ceil(schedule.tile_m as u64);
-    let divides = |group: &u64| rows.is_multiple_of(*group);
-    let group = [8].into_iter().chain((1..=16).rev()).find(divides);
-    match schedule.group_m {
-        1 => schedule,
-        _ => MatmulSchedule {
-            group_m: group.unwrap_or(1) as i64,
-            ..schedule
-        },
+    let tile = schedule.tile_m as u64;
+    if schedule.group_m == 1 || problem.m.is_multiple_of(tile) {
+        return schedule;
+    }
+    let rows = problem.m.div_ceil(tile);
+    let group = [8].into_iter().chain((2..=16).rev());
+    let group = group.filter(|it| rows.is_multiple_of(*it as u64)).next();
+    MatmulSchedule {
+        group_m: group.unwrap_or(1),
+        ..schedule
     }
 }
 
@@ -423,7 +426,11 @@ mod tests {
                 assert_eq!(found, best, "{m}x{n}x{k}");
                 assert_eq!(chosen.stages + chosen.prefetch, 2, "{m}x{n}x{k}");
                 let rows = m.div_ceil(chosen.tile_m as u64);
-                assert!(rows.is_multiple_of(chosen.group_m as u64), "{m}x{n}x{k}");
+                let whole = m.is_multiple_of(chosen.tile_m as u64);
+                assert!(
+                    whole || rows.is_multiple_of(chosen.group_m as u64),
+                    "{m}x{n}x{k}"
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The `kforge` workbench: one file per subcommand.
 //!
-//! Exit codes: 0 all is well, 1 something failed, 2 a wrong command line or
-//! a plan that does not fit, 3 this machine has no device of the kind asked for, 70 a crash
+//! Exit codes: 0 all is well, 1 something failed or the command line is wrong, 2 a refusal, an
+//! escape or a plan that does not fit, 3 this machine has no device of the kind asked for, 70 a crash
 //! inside MLIR or a driver.
 
 #[cfg(feature = "mlir")]

@@ -114,8 +114,16 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
             false => format!("the place {}", arguments.place.join(", ")),
         };
         return Err(Failure::Usage(format!(
-            "nothing was tried: none of these kinds applies to these programs at {places}{FAULTS}; \
-             --list shows the kinds of each place"
+            "nothing was tried: none of these kinds applies to these programs at {places}{}; \
+             --list shows the kinds of each place",
+            match arguments
+                .place
+                .iter()
+                .any(|it| it == Place::Verifier.name())
+            {
+                true => FAULTS,
+                false => "",
+            }
         )));
     }
     let written = arguments.write(&report)?;

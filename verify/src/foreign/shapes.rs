@@ -22,8 +22,9 @@ use super::{
 const MAX_TILE: usize = 128;
 /// Largest workgroup of rows that counts.
 const MAX_ROWS: usize = 1024;
-/// A size far beyond tiles and workgroups: each size of a product, of rows and of an attention
-/// is that large once, so that a kernel which is right for small ones alone is not believed.
+/// A size beyond tiles and workgroups: each size of a product and of rows, the queries and the
+/// keys of an attention are that large once, the elements of a row four times as large, so that a
+/// kernel which is right for small ones alone is not believed.
 const FAR: usize = 1031;
 
 /// Where sizes are chosen.

@@ -456,11 +456,14 @@ impl Pool {
     /// `a` where `cond` holds, else `b`. naga writes `a || b` as such a choice, with `true` on
     /// one side, which must not hide that both are false where it is false.
     pub(super) fn one_of(&mut self, cond: Cond, a: Cond, b: Cond) -> Cond {
-        let opposite = self.not(cond);
         match (self.of_cond(a), self.of_cond(b)) {
             (Test::Known(true), _) => self.either(cond, b),
-            (_, Test::Known(true)) => self.either(opposite, a),
+            (_, Test::Known(true)) => {
+                let opposite = self.not(cond);
+                self.either(opposite, a)
+            }
             _ => {
+                let opposite = self.not(cond);
                 let (first, second) = (self.both(cond, a), self.both(opposite, b));
                 self.either(first, second)
             }

@@ -351,6 +351,28 @@ impl<'m> Walk<'m> {
         self.statements(&statements[guard + 1..])
     }
 
+    /// Whether a loop is nothing but a condition on locals that ends it: it does so at first or never.
+    fn is_still(&self, body: &Block) -> bool {
+        let function = self.function();
+        let of_locals = |it| match function.expressions[it] {
+            Expression::Load { pointer } => root(function, pointer).is_some(),
+            _ => true,
+        };
+        let mut ends = 0;
+        let still = body.iter().all(|statement| match statement {
+            Statement::Emit(range) => range.clone().all(of_locals),
+            Statement::If { accept, reject, .. } => {
+                ends += 1;
+                matches!(
+                    (&accept[..], &reject[..]),
+                    ([Statement::Break], []) | ([], [Statement::Break])
+                )
+            }
+            _ => false,
+        });
+        still && ends == 1
+    }
+
     /// Every iteration on its own.
     fn one_by_one(
         &mut self,
@@ -361,7 +383,7 @@ impl<'m> Walk<'m> {
     ) -> Done<Flow> {
         self.loops.push(LoopFrame {
             unrolling: true,
-            still: is_still(body) && is_still(continuing),
+            still: break_if.is_none() && continuing.is_empty() && self.is_still(body),
             ..LoopFrame::default()
         });
         for _ in 0..LONGEST {
@@ -401,25 +423,6 @@ impl<'m> Walk<'m> {
         }
         self.outside(span, "a loop without a counter runs too long to be walked")
     }
-}
-
-/// Whether a block stores nothing and calls nothing that may.
-fn is_still(block: &Block) -> bool {
-    let mut still = true;
-    each(block, &mut |statement| {
-        still &= matches!(
-            statement,
-            Statement::Emit(_)
-                | Statement::Block(_)
-                | Statement::If { .. }
-                | Statement::Switch { .. }
-                | Statement::Loop { .. }
-                | Statement::Break
-                | Statement::Continue
-                | Statement::Return { .. }
-        );
-    });
-    still
 }
 
 fn count_stores(function: &naga::Function, block: &Block, local: Handle<LocalVariable>) -> usize {

@@ -40,7 +40,7 @@ impl<'m> Frame<'m> {
 pub(super) struct LoopFrame {
     /// Every iteration is walked on its own.
     pub(super) unrolling: bool,
-    /// Nothing is stored in it, so that what does not end it at first never does.
+    /// A condition on locals is all there is in it, so that it ends at first or never.
     pub(super) still: bool,
     /// Some invocations leave it where others may not.
     pub(super) breaks: bool,
