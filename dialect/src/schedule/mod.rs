@@ -13,6 +13,7 @@ mod matmul;
 mod matmul_relations;
 mod matrix;
 mod row;
+mod tile_candidates;
 
 pub use attention::{AttentionSchedule, MAX_HEAD};
 pub use attention_problem::{AttentionProblem, shared_heads};

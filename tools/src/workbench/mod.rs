@@ -27,6 +27,7 @@ mod emit_mlir;
 mod explain;
 #[cfg(feature = "mlir")]
 mod interrupt;
+#[cfg(feature = "mlir")]
 mod kept;
 #[cfg(feature = "mlir")]
 mod llm;

@@ -3,7 +3,11 @@
 use naga::{Block, Expression, Handle, Span, Statement};
 
 use super::{Done, Flow, Value, Walk, state::Locals};
-use crate::prove::{expr::Cond, flow::statement_leaves, trace::Item};
+use crate::prove::{
+    expr::Cond,
+    flow::{root, statement_leaves},
+    trace::Item,
+};
 
 /// Whether a block leaves what is around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +122,28 @@ impl<'m> Walk<'m> {
             inner.depends |= depends;
         }
         Ok(())
+    }
+
+    /// Whether a loop is nothing but a condition on locals that ends it: it does so at first or never.
+    pub(super) fn is_still(&self, body: &Block) -> bool {
+        let function = self.function();
+        let of_locals = |it| match function.expressions[it] {
+            Expression::Load { pointer } => root(function, pointer).is_some(),
+            _ => true,
+        };
+        let mut ends = 0;
+        let still = body.iter().all(|statement| match statement {
+            Statement::Emit(range) => range.clone().all(of_locals),
+            Statement::If { accept, reject, .. } => {
+                ends += 1;
+                matches!(
+                    (&accept[..], &reject[..]),
+                    ([Statement::Break], []) | ([], [Statement::Break])
+                )
+            }
+            _ => false,
+        });
+        still && ends == 1
     }
 
     /// Locals after a branch: `accepted` where the condition holds, else the present ones.

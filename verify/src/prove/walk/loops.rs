@@ -351,28 +351,6 @@ impl<'m> Walk<'m> {
         self.statements(&statements[guard + 1..])
     }
 
-    /// Whether a loop is nothing but a condition on locals that ends it: it does so at first or never.
-    fn is_still(&self, body: &Block) -> bool {
-        let function = self.function();
-        let of_locals = |it| match function.expressions[it] {
-            Expression::Load { pointer } => root(function, pointer).is_some(),
-            _ => true,
-        };
-        let mut ends = 0;
-        let still = body.iter().all(|statement| match statement {
-            Statement::Emit(range) => range.clone().all(of_locals),
-            Statement::If { accept, reject, .. } => {
-                ends += 1;
-                matches!(
-                    (&accept[..], &reject[..]),
-                    ([Statement::Break], []) | ([], [Statement::Break])
-                )
-            }
-            _ => false,
-        });
-        still && ends == 1
-    }
-
     /// Every iteration on its own.
     fn one_by_one(
         &mut self,
