@@ -21,22 +21,19 @@
 //!
 //! Of the two sets of constants the one for GPUs is fitted to 2,400 timings of 26 problems on an
 //! H200 (2026-11-28, docs/performance.md): what it chooses of the candidates here is on average
-//! 3 % slower than the fastest of all that were timed. The one for
-//! software devices is fitted to the processor time of schedules of 512x512x512 on lavapipe
-//! (2026-11-21). Its driver's compiler costs more than its runs while a plan is verified, so
+//! 2 % slower than the fastest of all that were timed. The one for software devices is fitted to
+//! the processor time of schedules of 512x512x512 on lavapipe (2026-11-21). Its driver's compiler costs more than its runs while a plan is verified, so
 //! there is no candidate of more than 8x8 per invocation and four steps unrolled: 16x16 is
 //! up to a fifth faster at 512x512x512, and makes the verification of a transformer block
 //! take five times as long (2026-11-28).
 //!
 //! On a GPU tiles of 32x32 and more must give three workgroups to four units: fewer were not timed.
-//! split-k is tried only where the best tiles without it are
-//! fewer than 4.5 for each unit of a GPU, or than one for two units of a software device, and
-//! taken where it costs less, a tenth less on a software device; on a GPU a part has four tiles of K
-//! at least.
+//! split-k is tried only where the best tiles without it are fewer than 4.5 for each unit of a GPU,
+//! or than one for two units of a software device, and taken where it costs less, a tenth less on a
+//! software device; on a GPU a part has four tiles of K at least.
 //!
 //! Limits: caches, clocks, transposed operands and the registers of a tile that waits in them are not
-//! modelled. On a GPU no choice of 4x64
-//! tiles was measured, nor any on a GPU other than the H200.
+//! modelled. On a GPU no choice of 4x64 tiles was measured, nor any on a GPU other than the H200.
 
 use super::{
     MatmulProblem, MatmulSchedule, choose_matrices, choose_slices,

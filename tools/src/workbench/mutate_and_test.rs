@@ -26,8 +26,7 @@ use crate::{
 /// its real bounds, in a child process with a deadline. Harmless changes must be accepted.
 /// The report says which check killed which kind of mistake; what was refused is kept in the
 /// regression corpus and tried first the next time. Ctrl-C ends it with a report of what was
-/// judged. Exit code 2: a mistake was accepted, or
-/// a harmless change refused.
+/// judged. Exit code 2: a mistake was accepted, or a harmless change refused.
 ///
 /// Examples:
 ///   kforge mutate-and-test
@@ -78,12 +77,6 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Why a place has no kinds.
-const FAULTS: &str = match cfg!(feature = "faults") {
-    true => "",
-    false => " (those of the place verifier need a build with the cargo feature faults)",
-};
-
 fn kernels() -> PossibleValuesParser {
     PossibleValuesParser::new(PROGRAMS.iter().map(|program| program.name))
 }
@@ -109,22 +102,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     let report = mutate::run(&sources, &settings, &mut seen, &mut warn).map_err(failure)?;
     let whole = settings.most.is_none() && !settings.stop.load(Ordering::Relaxed);
     if whole && report.records.is_empty() && report.skipped.is_empty() {
-        let places = match arguments.place.is_empty() {
-            true => "every place".to_owned(),
-            false => format!("the place {}", arguments.place.join(", ")),
-        };
-        return Err(Failure::Usage(format!(
-            "nothing was tried: none of these kinds applies to these programs at {places}{}; \
-             --list shows the kinds of each place",
-            match arguments
-                .place
-                .iter()
-                .any(|it| it == Place::Verifier.name())
-            {
-                true => FAULTS,
-                false => "",
-            }
-        )));
+        return Err(arguments.nothing());
     }
     let written = arguments.write(&report)?;
     match arguments.json {
@@ -164,6 +142,23 @@ impl Arguments {
                  more ends it at once, without a report",
             )?,
         })
+    }
+
+    /// No kind was tried at any place.
+    fn nothing(&self) -> Failure {
+        let places = match self.place.is_empty() {
+            true => "every place".to_owned(),
+            false => format!("the place {}", self.place.join(", ")),
+        };
+        let verifier = self.place.iter().any(|it| it == Place::Verifier.name());
+        let faults = match verifier && !cfg!(feature = "faults") {
+            true => " (those of the place verifier need a build with the cargo feature faults)",
+            false => "",
+        };
+        Failure::Usage(format!(
+            "nothing was tried: none of these kinds applies to these programs at {places}{faults}; \
+             --list shows the kinds of each place"
+        ))
     }
 
     fn sources(&self) -> Result<Vec<(String, Source)>, Failure> {
