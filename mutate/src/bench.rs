@@ -14,7 +14,7 @@ use kforge_runtime::{
     Device, ExecOptions, Package,
     manifest::{Code, Step},
 };
-use kforge_verify::{Case, Failure, Options, Runnable, Subject, Variant, Verdict, replay, verify};
+use kforge_verify::{Failure, Options, Runnable, Subject, Variant, Verdict, verify};
 
 use crate::{
     host,
@@ -32,8 +32,6 @@ pub struct Bench<'d> {
     device: &'d Device,
     exec: ExecOptions,
     options: Options,
-    /// Cases that refused something of the same function before.
-    cases: Vec<Case>,
     kernels: BTreeMap<String, Kernel>,
 }
 
@@ -44,13 +42,12 @@ enum Made {
 }
 
 impl<'d> Bench<'d> {
-    /// A bench for a right package.
+    /// A bench for a right package; the regression cases of the options are those of its function.
     pub fn new(
         mut subject: Subject,
         device: &'d Device,
         exec: ExecOptions,
         options: Options,
-        cases: Vec<Case>,
     ) -> Self {
         // A changed package is one that was sealed after the change.
         unseal(&mut subject.function.package);
@@ -72,7 +69,6 @@ impl<'d> Bench<'d> {
             device,
             exec,
             options,
-            cases,
             kernels,
         }
     }
@@ -102,16 +98,9 @@ impl<'d> Bench<'d> {
     /// What the gate says of the package as it is.
     pub fn judge_unchanged(&self) -> (Judged, Option<Failure>) {
         let start = Instant::now();
-        if let Some(failure) = self.regression(&self.subject) {
-            let fate = Fate::Refused(Kill::regression(&failure));
-            return (judged(fate, BTreeMap::new(), start), Some(failure));
-        }
         let verdict = verify(&self.subject, self.device, &self.exec, &self.options);
         let stages = stage_errors(&verdict);
-        let failure = verdict.failures.first().cloned();
-        let fate = failure
-            .as_ref()
-            .map_or(Fate::ACCEPTED, |it| Fate::Refused(Kill::of(it)));
+        let (fate, failure) = refused(&verdict).unwrap_or((Fate::ACCEPTED, None));
         (judged(fate, stages, start), failure)
     }
 
@@ -135,21 +124,11 @@ impl<'d> Bench<'d> {
             Made::Subject(subject) => subject,
             Made::Fate(fate) => return (judged(fate, BTreeMap::new(), start), None),
         };
-        if let Some(failure) = self.regression(&subject) {
-            let fate = Fate::Refused(Kill::regression(&failure));
-            return (judged(fate, BTreeMap::new(), start), Some(failure));
-        }
         let verdict = verify(&subject, self.device, &self.exec, &self.options);
         let stages = stage_errors(&verdict);
         let (fate, failure) =
             refused(&verdict).unwrap_or_else(|| self.survivor(instance, &subject));
         (judged(fate, stages, start), failure)
-    }
-
-    /// The refusal of a kept case, if one refuses.
-    fn regression(&self, subject: &Subject) -> Option<Failure> {
-        let mut cases = self.cases.iter();
-        cases.find_map(|case| replay(subject, self.device, &self.exec, &self.options, case))
     }
 
     fn make(&self, instance: &Instance) -> Made {
@@ -250,6 +229,8 @@ impl<'d> Bench<'d> {
     fn as_shipped(&self, mutant: &Subject) -> Verdict {
         let options = Options {
             cases: Level::Full,
+            // They agreed already.
+            regression: Vec::new(),
             ..self.options.clone()
         };
         verify(mutant, self.device, &self.exec, &options)
@@ -385,7 +366,11 @@ fn unseal(package: &mut Package) {
 /// What a verdict's first failure makes of a mutant; `None` where it passed.
 fn refused(verdict: &Verdict) -> Option<(Fate, Option<Failure>)> {
     let failure = verdict.failures.first()?;
-    Some((Fate::Refused(Kill::of(failure)), Some(failure.clone())))
+    let kill = match verdict.regression_case {
+        Some(_) => Kill::regression(failure),
+        None => Kill::of(failure),
+    };
+    Some((Fate::Refused(kill), Some(failure.clone())))
 }
 
 fn judged(fate: Fate, stages: BTreeMap<String, f64>, start: Instant) -> Judged {

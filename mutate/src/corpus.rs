@@ -2,7 +2,9 @@
 //!
 //! One file of JSON, written whole or not at all. A file that cannot be read, or that a
 //! later version wrote, is set aside under another name with one warning, never lost.
-//! Limits: 16 cases per function and target, 2048 in all; the file is at most 16 MiB.
+//! Limits: 16 cases per function and target, 2048 in all; the file is at most 16 MiB. Where
+//! there is no room, what no inputs showed makes some, then the oldest of those that refused
+//! least.
 
 use std::{
     fs, io,
@@ -112,6 +114,17 @@ impl Kept {
         })
     }
 
+    /// Whether inputs showed it: what refuses before anything runs does so again without them.
+    fn has_inputs(&self) -> bool {
+        const REASONS: [&str; 4] = [
+            "NumericMismatch",
+            "OnlyWithinTolerance",
+            "Poison",
+            "Determinism",
+        ];
+        REASONS.contains(&self.reason.as_str())
+    }
+
     /// Whether two are the same run.
     fn is(&self, other: &Self) -> bool {
         let key = |it: &Self| {
@@ -199,26 +212,37 @@ impl Corpus {
         serde_json::from_value(value).map_err(|error| format!("is not readable: {error}"))
     }
 
-    /// Adds a case, or counts it once more; false where it is full.
-    pub fn add(&mut self, kept: Kept) -> bool {
+    /// Adds a case, or counts it once more.
+    pub fn add(&mut self, kept: Kept) {
         if let Some(known) = self.cases.iter_mut().find(|known| known.is(&kept)) {
             known.count = known.count.saturating_add(kept.count);
-            return true;
+            return;
         }
-        let own = |it: &&Kept| it.program == kept.program && it.target == kept.target;
-        let room = self.cases.iter().filter(own).count() < PER_FUNCTION;
-        if room && self.cases.len() < IN_ALL {
-            self.cases.push(kept);
-            return true;
-        }
-        false
+        self.make_room(PER_FUNCTION, |it| {
+            it.program == kept.program && it.target == kept.target
+        });
+        self.make_room(IN_ALL, |_| true);
+        self.cases.push(kept);
     }
 
-    /// Cases of a function on a target, those that refused most first.
+    /// Leaves fewer than `most` cases of a kind.
+    fn make_room(&mut self, most: usize, is_own: impl Fn(&Kept) -> bool) {
+        let own = self.cases.iter().enumerate();
+        let own = own.filter(|(_, it)| is_own(it));
+        if own.clone().count() < most {
+            return;
+        }
+        // Later ones are behind earlier ones; of equals `min_by_key` gives the first.
+        if let Some((index, _)) = own.min_by_key(|(_, it)| (it.has_inputs(), it.count)) {
+            self.cases.remove(index);
+        }
+    }
+
+    /// Cases of a function on a target that inputs showed, those that refused most first.
     pub fn matching(&self, program: &str, target: Target) -> Vec<Case> {
         let own = self.cases.iter();
         let mut own: Vec<&Kept> = own
-            .filter(|it| it.program == program && it.target == target)
+            .filter(|it| it.program == program && it.target == target && it.has_inputs())
             .collect();
         own.sort_by_key(|it| std::cmp::Reverse(it.count));
         own.into_iter().filter_map(Kept::case).collect()
@@ -308,6 +332,21 @@ mod tests {
     }
 
     #[test]
+    fn what_no_input_showed_is_kept_and_not_replayed() {
+        let shown_before = Kept {
+            reason: "Static".into(),
+            count: 9,
+            ..kept("a", 0)
+        };
+        let mut corpus = Corpus::default();
+        corpus.add(shown_before);
+        assert_eq!(corpus.cases.len(), 1);
+        assert!(corpus.matching("p", Target::Gpu).is_empty());
+        (1..=PER_FUNCTION as u64).for_each(|seed| corpus.add(kept("a", seed)));
+        assert!(corpus.cases.iter().all(|it| it.reason != "Static"));
+    }
+
+    #[test]
     fn writers_at_once_lose_no_case() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("corpus.json");
@@ -330,9 +369,32 @@ mod tests {
     #[test]
     fn it_is_bounded_per_function() {
         let mut corpus = Corpus::default();
-        let added = (0..100).filter(|seed| corpus.add(kept("a", *seed))).count();
-        assert_eq!((added, corpus.cases.len()), (PER_FUNCTION, PER_FUNCTION));
-        assert!(corpus.add(kept("a", 0)), "a known case still counts");
+        let other = Kept {
+            program: "q".into(),
+            ..kept("a", 0)
+        };
+        corpus.add(other.clone());
+        corpus.add(kept("a", 0));
+        (0..100).for_each(|seed| corpus.add(kept("a", seed)));
+        assert_eq!(corpus.cases[0], other);
+        let seeds: Vec<u64> = corpus.cases[1..].iter().map(|it| it.seed).collect();
+        // What refused twice, and the newest.
+        let newest = 100 - (PER_FUNCTION as u64 - 1)..100;
+        assert_eq!(seeds, [0].into_iter().chain(newest).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn it_is_bounded_in_all() {
+        let mut corpus = Corpus::default();
+        for program in 0..=IN_ALL {
+            let mut kept = kept("a", 0);
+            kept.program = program.to_string();
+            corpus.add(kept);
+        }
+        assert_eq!(
+            (corpus.cases.len(), &*corpus.cases[0].program),
+            (IN_ALL, "1")
+        );
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub use compose::{ComposeError, compose};
 pub use faults::{Fault, Faults};
 pub use plausible::{LeastWork, least_work};
 pub use references::References;
-pub use replay::{Case, replay};
+pub use replay::Case;
 pub use subject::{Runnable, Subject, SubjectError, Variant};
 pub use timer::Timer;
 pub use verdict::{
@@ -98,6 +98,8 @@ pub struct Options {
     pub references: References,
     /// The one kind of values to try, by its name in verdicts.
     pub only: Option<String>,
+    /// Cases that refused the same function before: they run before all others.
+    pub regression: Vec<Case>,
     /// Whether shader checks stay on where the static proof shows them needless.
     pub keep_checks: bool,
     /// Absolute error of the device's sine and cosine. Measured where a program has them;
@@ -120,6 +122,7 @@ impl Default for Options {
             most_ms: None,
             references: References::default(),
             only: None,
+            regression: Vec::new(),
             keep_checks: false,
             sin_cos: kforge_oracle::SIN_COS_ABSOLUTE,
             faults: Faults::default(),
@@ -152,7 +155,9 @@ pub fn verify(
         check_programs(subject, options, &mut verdict);
     }
     let ends_loops = device.description().loop_trip_limit;
-    if !proofs::check(subject, ends_loops, &mut verdict) {
+    if !proofs::check(subject, ends_loops, &mut verdict)
+        || !replay::all(subject, device, exec, options, &mut verdict)
+    {
         return verdict;
     }
     let alone = alone(subject);

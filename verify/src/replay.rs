@@ -1,14 +1,18 @@
-//! Cases that refused something before, run first.
+//! Cases that refused something before, run before all others.
 //!
 //! A refusal is kept as what made it: stage, scope, kind of values, seed. On the next
 //! package of the same function that case alone is run again: a mistake that comes back
 //! is found in one run instead of all.
 
-use kforge_oracle::Program;
+use std::time::{Duration, Instant};
+
+use kforge_oracle::{Level, Program};
 use kforge_runtime::{Device, ExecOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Options, Runnable, Scope, Subject, Verdict, alone, device, sines, verdict};
+use crate::{
+    Options, Reason, References, Runnable, Scope, Subject, Verdict, alone, device, verdict,
+};
 
 /// One case: what was run on which inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,25 +27,51 @@ pub struct Case {
     pub seed: u64,
 }
 
-/// Runs one case of `subject`; its refusal, if it refuses. `None` also where the subject
-/// has no such stage.
-pub fn replay(
+/// Runs the regression cases of the options; false where one refuses, which is then the
+/// verdict's. Cases of stages that the subject has not are passed over, and those behind a
+/// quarter of the deadline: they come on top of everything else, which must have its time.
+pub fn all(
     subject: &Subject,
     device: &Device,
     exec: &ExecOptions,
     options: &Options,
-    case: &Case,
-) -> Option<Failure> {
+    verdict: &mut Verdict,
+) -> bool {
     let alone = alone(subject);
-    let runnable = find(subject, alone.as_ref(), case)?;
-    let options = Options {
-        seed: case.seed,
-        only: case.values.clone(),
-        ..sines::measured(subject, device, options)
-    };
-    let mut verdict = Verdict::new(device.description(), &options);
-    device::check(runnable, case.scope, device, exec, &options, &mut verdict);
-    verdict.failures.into_iter().next()
+    let start = Instant::now();
+    let enough = Duration::from_millis(options.timeout_ms / 4);
+    // Their inputs would take the places of those that every gate has.
+    let references = References::default();
+    for case in &options.regression {
+        if start.elapsed() >= enough {
+            break;
+        }
+        let Some(runnable) = find(subject, alone.as_ref(), case) else {
+            continue;
+        };
+        let options = Options {
+            // Every kind of values by its name, else those that are tried anyway.
+            cases: case.values.as_ref().map_or(options.cases, |_| Level::Full),
+            seed: case.seed,
+            only: case.values.clone(),
+            most_ms: None,
+            references: references.clone(),
+            ..options.clone()
+        };
+        let mut own = Verdict::new(device.description(), &options);
+        device::check(runnable, case.scope, device, exec, &options, &mut own);
+        match own.failures.into_iter().next() {
+            None => verdict.replayed += 1,
+            // One kind of values alone may decide nothing of a right kernel.
+            Some(failure) if failure.reason == Reason::Undecided => {}
+            Some(failure) => {
+                verdict.failures.push(failure);
+                verdict.regression_case = Some(case.clone());
+                return false;
+            }
+        }
+    }
+    true
 }
 
 fn find<'s>(

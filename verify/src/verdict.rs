@@ -7,7 +7,7 @@ use kforge_runtime::DeviceDescription;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Options, hold::Held, prove::Facts};
+use crate::{Case, Options, hold::Held, prove::Facts};
 
 /// The outcome for one package on one device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +36,12 @@ pub struct Verdict {
     pub warnings: Vec<Warning>,
     /// What was refused: the first failure of each stage.
     pub failures: Vec<Failure>,
+    /// Cases of the regression corpus that agreed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replayed: usize,
+    /// The one that refused; nothing else was tried then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression_case: Option<Case>,
     /// Stages that were tried at their own shape alone, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own_shape_only: Vec<OwnShapeOnly>,
@@ -266,6 +272,8 @@ impl Verdict {
             worst_ratio: 0.0,
             warnings: Vec::new(),
             failures: Vec::new(),
+            replayed: 0,
+            regression_case: None,
             own_shape_only: Vec::new(),
             proofs: Vec::new(),
             without_checks: false,

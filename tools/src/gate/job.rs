@@ -37,7 +37,7 @@ pub(super) struct Job {
     pub timeout_ms: u64,
     /// Whether the package may be machine code.
     pub native: bool,
-    /// The regression corpus that the case of a refusal is added to.
+    /// The regression corpus, whose cases run first and to which that of a refusal is added.
     pub corpus: Option<PathBuf>,
 }
 

@@ -46,6 +46,7 @@ fn answer(job: &Job, device: &Device) -> Answer {
         Ok(subject) => subject,
         Err(answer) => return answer,
     };
+    let corpus = job.corpus.as_deref();
     let exec = ExecOptions {
         allow_native_code: job.native,
         ..ExecOptions::default()
@@ -54,16 +55,11 @@ fn answer(job: &Job, device: &Device) -> Answer {
         cases: if job.full { Level::Full } else { Level::Quick },
         seed: job.seed,
         timeout_ms: job.timeout_ms,
+        regression: measure::known(&subject, device, corpus),
         ..Options::default()
     };
     let verdict = kforge_verify::verify(&subject, device, &exec, &options);
-    measure::keep(
-        &subject,
-        &verdict,
-        device,
-        job.corpus.as_deref(),
-        "kforge verify",
-    );
+    measure::keep(&subject, &verdict, device, corpus, "kforge verify");
     let (mut time, mut dispatches, mut no_time) = (None, Vec::new(), None);
     if verdict.passed && job.repeats > 0 {
         let timing = Timer::new(&subject, &verdict, device, &exec, &options)

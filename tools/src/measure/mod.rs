@@ -23,6 +23,6 @@ pub use result::{Clock, Measured, Refusal, Result as MeasuredResult, Time};
 pub use worker::{Settings, Worker};
 
 pub(crate) use candidate::{package as package_subject, subject as candidate_subject};
-pub(crate) use outcome::{keep, time};
+pub(crate) use outcome::{keep, known, time};
 #[cfg(feature = "mlir")]
 pub(crate) use process::{Lost, Patience, Process, TURN};

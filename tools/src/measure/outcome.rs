@@ -11,7 +11,7 @@ use kforge_runtime::{
     Device, ExecOptions,
     execute::{Repeats, Spread, Timing},
 };
-use kforge_verify::{Options, Reason, References, Subject, Timer, Verdict};
+use kforge_verify::{Case, Options, Reason, References, Subject, Timer, Verdict};
 
 use super::{
     candidate,
@@ -89,13 +89,35 @@ fn verified(
 ) -> Result<(Subject, Verdict), Refusal> {
     let subject =
         candidate::subject(folder).map_err(|error| Refusal::new("package", error.to_string()))?;
-    let verdict = kforge_verify::verify(&subject, device, exec, options);
+    let corpus = settings.corpus.as_deref();
+    let options = Options {
+        regression: known(&subject, device, corpus),
+        ..options.clone()
+    };
+    let verdict = kforge_verify::verify(&subject, device, exec, &options);
     match verdict.passed {
         true => Ok((subject, verdict)),
         false => {
-            let corpus = settings.corpus.as_deref();
             keep(&subject, &verdict, device, corpus, "a candidate");
             Err(Refusal::of_verdict(&verdict))
+        }
+    }
+}
+
+/// The cases of the regression corpus that refused the same function before.
+pub(crate) fn known(subject: &Subject, device: &Device, corpus: Option<&Path>) -> Vec<Case> {
+    let Some(path) = corpus else {
+        return Vec::new();
+    };
+    let key = key(&subject.function.program);
+    match Corpus::load(path) {
+        Ok((corpus, warning)) => {
+            warning.iter().for_each(|it| eprint(it));
+            corpus.matching(&key, device.description().target)
+        }
+        Err(error) => {
+            eprint(&format!("cannot read '{}': {error}", path.display()));
+            Vec::new()
         }
     }
 }
@@ -122,7 +144,9 @@ pub(crate) fn keep(
         plan: &subject.function.package.manifest.plan,
         found_by,
     };
-    let kept = Kept::of(failure, verdict.seed, &about);
+    let again = verdict.regression_case.as_ref();
+    let seed = again.map_or(verdict.seed, |case| case.seed);
+    let kept = Kept::of(failure, seed, &about);
     // The refusal stands whether or not its case can be kept.
     match Corpus::record(path, kept) {
         Ok(None) => {}

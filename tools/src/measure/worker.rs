@@ -28,7 +28,7 @@ pub struct Settings {
     pub native: bool,
     /// Longest a candidate may take.
     pub deadline: Duration,
-    /// The regression corpus that the case of a refusal is added to; `None`: none.
+    /// The regression corpus, whose cases run first and to which that of a refusal is added; `None`: none.
     pub corpus: Option<PathBuf>,
 }
 

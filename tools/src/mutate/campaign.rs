@@ -388,8 +388,9 @@ impl Campaign<'_> {
 
     /// Keeps a record, and its case where it is a mistake that was refused.
     fn add(&mut self, prepared: &Prepared, record: Record, failure: Option<&Failure>) {
-        let refused = matches!(record.judged.fate, Fate::Refused(_));
-        if refused && record.purpose == Purpose::Mutant {
+        if let Fate::Refused(kill) = &record.judged.fate
+            && record.purpose == Purpose::Mutant
+        {
             let about = About {
                 program: &prepared.key,
                 function: &prepared.name,
@@ -397,7 +398,11 @@ impl Campaign<'_> {
                 plan: &prepared.plan.text(),
                 found_by: &record.instance.kind,
             };
-            let kept = failure.and_then(|it| Kept::of(it, self.settings.seed, &about));
+            let kept = failure.and_then(|failure| {
+                let again = kill.by.is_some().then(|| known_seed(prepared, failure));
+                let seed = again.flatten().unwrap_or(self.settings.seed);
+                Kept::of(failure, seed, &about)
+            });
             self.new.extend(kept);
         }
         self.records.push(record);
@@ -417,6 +422,15 @@ impl Campaign<'_> {
         }
         Ok(())
     }
+}
+
+/// The seed of the regression case that refused.
+fn known_seed(prepared: &Prepared, failure: &Failure) -> Option<u64> {
+    let is_it = |case: &&Case| {
+        let values = case.values.is_none() || case.values == failure.values;
+        values && (&case.stage, case.scope) == (&failure.stage, failure.scope)
+    };
+    prepared.cases.iter().find(is_it).map(|case| case.seed)
 }
 
 const fn target_name(target: Target) -> &'static str {

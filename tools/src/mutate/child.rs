@@ -120,13 +120,7 @@ fn bench<'d>(job: &Job, device: &'d Device, references: &References) -> Result<B
         ..ExecOptions::default()
     };
     let options = options(job, references);
-    Ok(Bench::new(
-        subject,
-        device,
-        exec,
-        options,
-        job.cases.clone(),
-    ))
+    Ok(Bench::new(subject, device, exec, options))
 }
 
 fn options(job: &Job, references: &References) -> Options {
@@ -134,6 +128,7 @@ fn options(job: &Job, references: &References) -> Options {
         seed: job.seed,
         timeout_ms: job.timeout_ms,
         references: references.clone(),
+        regression: job.cases.clone(),
         ..Options::default()
     }
 }

@@ -98,7 +98,7 @@ pub(super) struct Arguments {
     /// The child of kforge verify: jobs on standard input, verdicts on standard output
     #[arg(long, hide = true)]
     pub(super) gate_worker: bool,
-    /// The regression corpus to which --measure-worker adds what it refuses
+    /// The regression corpus whose cases --measure-worker tries first, and to which it adds
     #[arg(long, hide = true, value_name = "FILE")]
     corpus: Option<PathBuf>,
     /// The child of kforge mutate-and-test, which judges mutants

@@ -5,7 +5,7 @@ use kforge_runtime::{
     ExecOptions, HostTensor,
     manifest::{Buffer, BufferId, Dtype, Expr, Role},
 };
-use kforge_verify::{Case, Options, Reason, Scope, Subject, least_work, replay};
+use kforge_verify::{Case, Options, Reason, Scope, Subject, least_work};
 
 use crate::package::{
     SUM, TWICE, additions, device, dispatch_of, package, refusal, set_programs, units, vector,
@@ -126,7 +126,22 @@ fn a_refusal_is_made_again_from_its_case() {
         values: first.values.clone(),
         seed: 7,
     };
-    let again = |case: &Case| replay(&subject, device(), &exec, &Options::default(), case);
+    let again = |case: &Case| {
+        let options = Options {
+            regression: vec![case.clone()],
+            ..Options::default()
+        };
+        let verdict = kforge_verify::verify(&subject, device(), &exec, &options);
+        assert!(!verdict.passed);
+        let refused = verdict.regression_case.as_ref().map(|again| {
+            assert_eq!(
+                (again, verdict.replayed, verdict.checks.len()),
+                (case, 0, 1)
+            );
+            verdict.failures[0].clone()
+        });
+        refused
+    };
     let failure = again(&case).unwrap();
     assert_eq!(
         (&failure.detail, failure.reason),
