@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::expr::{Atom, Bits, Cond, Expr, Int, Node, Pool, Range, Test};
+use super::expr::{Atom, Bits, Cond, Expr, Int, Node, Pool, Range, Test, Var};
 
 /// An interned set of constraints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +39,8 @@ pub(super) struct Terrain {
     entered: HashMap<(Place, Cond), Place>,
     ranges: HashMap<(Place, Expr), Range>,
     atoms: HashMap<(Place, Atom), Range>,
+    /// Values that an atom was seen to take, if all could be tried.
+    tried: HashMap<Atom, Option<Range>>,
 }
 
 /// Beyond every value of 32 bits, and far from the limits of 64.
@@ -52,6 +54,7 @@ impl Default for Terrain {
             entered: HashMap::new(),
             ranges: HashMap::new(),
             atoms: HashMap::new(),
+            tried: HashMap::new(),
         }
     }
 }
@@ -90,10 +93,13 @@ fn multiple(terms: &[(Atom, i64)], of: &[(Atom, i64)]) -> Option<i64> {
 }
 
 impl Terrain {
-    /// Forgets intervals, because those of variables changed.
-    pub(super) fn forget(&mut self) {
+    /// Forgets intervals, because those of a variable changed.
+    pub(super) fn forget(&mut self, var: Var) {
         self.ranges.clear();
         self.atoms.clear();
+        let pool = &self.pool;
+        self.tried
+            .retain(|atom, _| pool.atom_vars(*atom) >> var & 1 == 0);
     }
 
     /// Whether no invocation can be there.
@@ -306,7 +312,7 @@ impl Terrain {
         if let Some(known) = self.atoms.get(&(place, atom)) {
             return *known;
         }
-        let mut range = self.node_range(place, self.pool.of(atom));
+        let mut range = self.node_range(place, atom);
         let constraints = &self.places[place.0 as usize].constraints;
         for one in constraints {
             if one.terms == [(atom, 1)] {
@@ -317,17 +323,18 @@ impl Terrain {
         range
     }
 
-    fn node_range(&mut self, place: Place, node: Node) -> Range {
-        match node {
+    fn node_range(&mut self, place: Place, atom: Atom) -> Range {
+        match self.pool.of(atom) {
             Node::Var(var) => self.pool.var_range(var),
             Node::Div(a, b) => {
-                let (a, b) = (self.range(place, a), self.range(place, b));
-                quotients(a, b)
+                let (of, by) = (self.range(place, a), self.range(place, b));
+                self.among_tried(atom, b, quotients(of, by))
             }
             Node::Rem(a, b) => {
-                let (a, b) = (self.range(place, a), self.range(place, b));
-                let most = b.hi.max(1) - 1;
-                Range::new(a.lo.clamp(-most, 0), a.hi.clamp(0, most))
+                let (of, by) = (self.range(place, a), self.range(place, b));
+                let most = by.hi.max(1) - 1;
+                let range = Range::new(of.lo.clamp(-most, 0), of.hi.clamp(0, most));
+                self.among_tried(atom, b, range)
             }
             Node::Min(a, b) => {
                 let (a, b) = (self.range(place, a), self.range(place, b));
@@ -365,6 +372,26 @@ impl Terrain {
             }
             Node::Data(_, int) => int.range(),
         }
+    }
+}
+
+impl Terrain {
+    /// The part of `range` that a quotient or remainder takes where its divisor varies: where
+    /// small divisors meet small dividends only, intervals of the two say too little.
+    fn among_tried(&mut self, atom: Atom, divisor: Expr, range: Range) -> Range {
+        if self.pool.known(divisor).is_some() {
+            return range;
+        }
+        let tried = match self.tried.get(&atom) {
+            Some(tried) => *tried,
+            None => {
+                let own = self.pool.collect(vec![(atom, 1)], 0);
+                let tried = own.and_then(|own| self.exact(own, &[]));
+                self.tried.insert(atom, tried);
+                tried
+            }
+        };
+        tried.map_or(range, |tried| tried.and(range))
     }
 }
 

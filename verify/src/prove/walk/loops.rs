@@ -223,7 +223,7 @@ impl<'m> Walk<'m> {
         };
         let last = (trips.range.1 - 1).max(0);
         self.terrain.pool.set_var_range(var, Range::new(0, last));
-        self.terrain.forget();
+        self.terrain.forget(var);
         Ok(Some((var, trips)))
     }
 
