@@ -13,6 +13,16 @@ pub enum Error {
         /// Exit code or signal, as the system words it.
         status: String,
     },
+    /// Tests ran and some failed.
+    #[error("`{command}` failed ({status})\n{said}")]
+    Tests {
+        /// The command line.
+        command: String,
+        /// Exit code or signal, as the system words it.
+        status: String,
+        /// What the failed ones printed.
+        said: String,
+    },
     /// A program could not be started.
     #[error("cannot start `{command}`: {source}")]
     Start {

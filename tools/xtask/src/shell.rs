@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,6 +26,57 @@ pub fn run(command: &mut Command) -> Result<()> {
             command: line(command),
             status: status.to_string(),
         })
+    }
+}
+
+/// Like [`run`], of tests: when some fail, what they said is a part of the error, so that it
+/// is read at the end and not searched for.
+pub fn run_tests(command: &mut Command) -> Result<()> {
+    println!("+ {}", line(command));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|source| start(command, source))?;
+    let mut said = Failures::default();
+    for line in child.stdout.take().into_iter().flat_map(lines) {
+        println!("{line}");
+        said.read(&line);
+    }
+    let status = child.wait().map_err(|source| start(command, source))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Tests {
+        command: line(command),
+        status: status.to_string(),
+        said: said.text,
+    })
+}
+
+fn lines(output: impl Read) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(output).split(b'\n').map_while(|it| it.ok());
+    lines.map(|it| String::from_utf8_lossy(&it).into_owned())
+}
+
+/// What failed tests said, from the output of a test program: the part between the first
+/// and the second line `failures:`, which is their names.
+#[derive(Default)]
+struct Failures {
+    text: String,
+    is_inside: bool,
+}
+
+impl Failures {
+    fn read(&mut self, line: &str) {
+        match line {
+            "failures:" => self.is_inside = !self.is_inside,
+            // Whatever a test printed, another program begins or one ends here.
+            _ if line.starts_with("running ") || line.starts_with("test result: ") => {
+                self.is_inside = false;
+            }
+            _ if self.is_inside => self.text += &format!("{line}\n"),
+            _ => {}
+        }
     }
 }
 
@@ -82,6 +134,19 @@ mod tests {
     fn failing_program_is_an_error() {
         let error = capture(&mut Command::new("false")).unwrap_err();
         assert!(error.to_string().contains("`false` failed"), "{error}");
+    }
+
+    #[test]
+    fn failed_tests_are_heard() {
+        let mut script = Command::new("sh");
+        script.args([
+            "-c",
+            "printf 'test a ... FAILED\\n\\nfailures:\\n\\n---- a stdout ----\\nbad\\n\\nfailures:\\n    a\\n'; false",
+        ]);
+        let error = run_tests(&mut script).unwrap_err().to_string();
+        assert!(error.contains("---- a stdout ----\nbad\n"), "{error}");
+        assert!(!error.contains("    a"), "{error}");
+        assert!(run_tests(&mut Command::new("true")).is_ok());
     }
 
     #[test]

@@ -162,12 +162,13 @@ fn blocked(step: Step, before: &[Row]) -> Option<String> {
 
 fn check(step: Step, llvm: Option<&Llvm>) -> Result<Outcome> {
     let cargo = |arguments: &[&str]| shell::run(workspace::cargo().args(arguments));
+    let tests = |arguments: &[&str]| shell::run_tests(workspace::cargo().args(arguments));
     match step {
         Step::Fmt => cargo(&["fmt", "--all", "--", "--check", "--files-with-diff"])?,
         Step::Tidy => return check_tidy(),
         Step::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"])?,
         Step::Build => cargo(&["build", "--workspace", "--lib", "--bins"])?,
-        Step::Cargo => cargo(&[
+        Step::Cargo => tests(&[
             "test",
             "--workspace",
             "--no-fail-fast",
@@ -177,14 +178,14 @@ fn check(step: Step, llvm: Option<&Llvm>) -> Result<Outcome> {
             "--examples",
         ])?,
         // Alone, for features of one crate reach every other of the same build.
-        Step::Faults => cargo(&[
+        Step::Faults => tests(&[
             "test",
             "--package=kforge-mutate",
             "--features=faults",
             "--test=faults",
         ])?,
         Step::LlmServer => test_with_llm_server()?,
-        Step::DocTests => cargo(&["test", "--workspace", "--doc"])?,
+        Step::DocTests => tests(&["test", "--workspace", "--doc"])?,
         Step::Lit => lit(llvm)?,
         Step::Docs => return docs(llvm),
         Step::NoLlvm => return no_llvm(),
