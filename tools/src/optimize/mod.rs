@@ -55,7 +55,7 @@ use std::{
 };
 
 use kforge_planner::{
-    Attempt, Budget, Plan, Problem,
+    Attempt, Budget, Outcome, Plan, Problem,
     budget::{Ended, Progress},
     plan::Knobs,
     report::{SizeTime, Spread},
@@ -84,7 +84,7 @@ pub struct Settings {
     pub deadline: Duration,
     /// The kforge-run that measures.
     pub runner: PathBuf,
-    /// The regression corpus that cases of refused plans are added to; `None`: none.
+    /// The regression corpus, whose cases run first and to which those of refused plans are added; `None`: none.
     pub corpus: Option<PathBuf>,
     /// Where attempts are kept and earlier ones are found; `None`: nowhere.
     pub archive: Option<PathBuf>,
@@ -299,6 +299,21 @@ impl Optimizer {
             ..plan.clone()
         };
         self.problems().map(at).collect()
+    }
+
+    /// The plan of an attempt with the module of the size at which it was refused: the first
+    /// one that its detail names.
+    pub(crate) fn refused_at(&self, attempt: &Attempt) -> (&Source, Plan) {
+        let named = |size: &&Size| match &attempt.outcome {
+            Outcome::Refused { detail, .. } => detail.starts_with(&trial::at_size(&size.problem)),
+            Outcome::Verified { .. } => false,
+        };
+        let size = self.sizes.iter().find(named).unwrap_or(&self.sizes[0]);
+        let plan = Plan {
+            problem: Some(size.problem.clone()),
+            ..attempt.plan.clone()
+        };
+        (&size.source, plan)
     }
 
     /// What arithmetic and memory allow here: the geometric mean over the sizes.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use kforge_planner::{
-    Attempt, Outcome, Plan,
+    Attempt, Outcome, Plan, Problem,
     archive::Shader,
     report::{SizeTime, Spread},
 };
@@ -169,6 +169,11 @@ pub(super) fn attempt(plan: &Plan, outcome: Outcome) -> Attempt {
     }
 }
 
+/// How the detail of a refusal begins where there are several sizes.
+pub(super) fn at_size(problem: &Problem) -> String {
+    format!("{}: ", problem.workload)
+}
+
 /// What attempts at every size come to: the first refusal, or the geometric mean of the
 /// times, the score of the speedups, and the levels that hold everywhere.
 pub(super) fn together(attempts: &[&Attempt]) -> Outcome {
@@ -177,7 +182,7 @@ pub(super) fn together(attempts: &[&Attempt]) -> Outcome {
         match &attempt.outcome {
             Outcome::Refused { reason, detail } => {
                 let problem = attempt.plan.problem.as_ref().filter(|_| attempts.len() > 1);
-                let at = problem.map_or_else(String::new, |it| format!("{}: ", it.workload));
+                let at = problem.map_or_else(String::new, at_size);
                 return refused(Refusal::new(reason, at + detail));
             }
             Outcome::Verified {

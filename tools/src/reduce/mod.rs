@@ -10,8 +10,9 @@
 //!
 //! Every probe is a `kforge verify` of its own with a deadline, so a module that crashes the
 //! compiler or the driver shrinks like any other.
-//! Limits: as many probes as are allowed (200); sizes shrink for modules of one op.
+//! Limits: as many probes and as much time as are allowed; sizes shrink for modules of one op.
 
+mod limits;
 mod module;
 mod pipeline;
 mod probe;
@@ -21,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use limits::Limits;
 pub use probe::{Kernel, Probe};
 use probe::{Outcome, Refusal};
 
@@ -38,6 +40,14 @@ pub enum ReduceError {
         "'{0}' is verified, so there is no failure to reduce; try other --cases or another --seed"
     )]
     Passes(String),
+    /// It fails otherwise than before.
+    #[error("it is refused for another reason when it is tried again ({reason}): {detail}")]
+    Other {
+        /// The reason.
+        reason: String,
+        /// The sentence.
+        detail: String,
+    },
     /// The gate cannot be asked.
     #[error("'{file}' is not refused by the gate, it cannot be tried at all: {problem}")]
     Input {
@@ -87,16 +97,27 @@ struct Reducer<'p> {
     case: Case,
     refusal: Refusal,
     probes: usize,
-    most: usize,
+    limits: &'p Limits,
     steps: Vec<String>,
 }
 
-/// Reduces `case` with at most `most` probes.
+/// Reduces `case`, as far as the limits allow.
 ///
 /// # Errors
-/// A case that passes, or that cannot be tried.
-pub fn reduce(name: &str, case: Case, probe: &Probe, most: usize) -> Result<Reduced, ReduceError> {
+/// A case that passes, that cannot be tried, or that is refused for another reason than the
+/// one that is wanted.
+pub fn reduce(
+    name: &str,
+    case: Case,
+    probe: &Probe,
+    limits: &Limits,
+    wanted: Option<&str>,
+) -> Result<Reduced, ReduceError> {
     let refusal = match probe.run(&case) {
+        Outcome::Refused(refusal) if wanted.is_some_and(|it| it != refusal.reason) => {
+            let Refusal { reason, detail, .. } = refusal;
+            return Err(ReduceError::Other { reason, detail });
+        }
         Outcome::Refused(refusal) => refusal,
         Outcome::Verified => return Err(ReduceError::Passes(name.to_owned())),
         Outcome::Input(problem) => {
@@ -109,7 +130,7 @@ pub fn reduce(name: &str, case: Case, probe: &Probe, most: usize) -> Result<Redu
         case,
         refusal,
         probes: 1,
-        most,
+        limits,
         steps: Vec::new(),
     };
     reducer.drop_kernels();
@@ -140,7 +161,15 @@ pub fn reduce(name: &str, case: Case, probe: &Probe, most: usize) -> Result<Redu
 impl Reducer<'_> {
     /// Keeps a case that still fails for the same reason.
     fn accept(&mut self, case: Case, step: impl FnOnce() -> String) -> bool {
-        if self.probes >= self.most || case == self.case {
+        if self.limits.left(self.probes).is_none() {
+            return false;
+        }
+        self.ask(case, step)
+    }
+
+    /// The same with no regard to limits.
+    fn ask(&mut self, case: Case, step: impl FnOnce() -> String) -> bool {
+        if case == self.case {
             return false;
         }
         self.probes += 1;
@@ -253,8 +282,12 @@ impl Reducer<'_> {
 
     /// MLIR's own reducer, whose test is a probe.
     fn reduce_module(&mut self) {
-        let allowed = self.most.saturating_sub(self.probes);
-        let reduced = self.probe.mlir_reduce(&self.case, &self.refusal, allowed);
+        let Some(left) = self.limits.left(self.probes) else {
+            return;
+        };
+        let reduced = self
+            .probe
+            .mlir_reduce(&self.case, &self.refusal, &left, &self.limits.stop);
         let Some((text, probes)) = reduced else {
             return;
         };
@@ -264,8 +297,7 @@ impl Reducer<'_> {
             ..self.case.clone()
         };
         // Its last answer is asked for again: what is kept is what was seen to fail here.
-        self.most = self.most.max(self.probes + 1);
-        self.accept(case, || "ops that do not matter, by MLIR's reducer".into());
+        self.ask(case, || "ops that do not matter, by MLIR's reducer".into());
     }
 
     fn shrink_sizes(&mut self) {
@@ -321,6 +353,8 @@ impl Reduced {
             move |source| ReduceError::Write { path, source }
         };
         fs::create_dir_all(folder).map_err(failed(folder))?;
+        // Of an earlier case; without one there is nothing to take away.
+        let _ = fs::remove_file(folder.join("pipeline.txt"));
         let mut files = vec![("reduced.mlir".to_owned(), self.case.text.clone())];
         if let Some(pipeline) = &self.case.pipeline {
             files.push(("pipeline.txt".into(), format!("{pipeline}\n")));

@@ -4,13 +4,14 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
 use serde_json::Value;
 
-use super::Case;
+use super::{Case, limits::Left};
 use crate::measure::{Patience, TURN};
 
 /// Time that a probe may take for compiling, beside the deadline of the kernels.
@@ -123,10 +124,8 @@ impl Probe {
         let errors = folder.path().join("errors.txt");
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(fs::File::create(&errors)?);
-        let status = wait(
-            command.spawn()?,
-            Duration::from_secs(self.deadline) + COMPILING,
-        )?;
+        let limit = Duration::from_secs(self.deadline) + COMPILING;
+        let status = wait(apart(&mut command).spawn()?, limit, &AtomicBool::new(false))?;
         let Some(status) = status else {
             return Ok(lost("compile-timeout", "the compiler did not end"));
         };
@@ -151,6 +150,7 @@ impl Probe {
             "verify",
             "reduced.mlir",
             "--no-corpus",
+            "--no-reduce",
             "--device",
             &self.device,
         ]
@@ -189,11 +189,13 @@ impl Probe {
         &self,
         case: &Case,
         refusal: &Refusal,
-        allowed: usize,
+        left: &Left,
+        stop: &AtomicBool,
     ) -> Option<(String, usize)> {
-        if !cfg!(unix) || allowed == 0 {
+        if !cfg!(unix) {
             return None;
         }
+        let allowed = left.probes;
         let reducer = self.program.with_file_name("kforge-reduce");
         let folder = tempfile::tempdir().ok()?;
         let path = |name: &str| folder.path().join(name);
@@ -209,6 +211,7 @@ impl Probe {
         let script = format!(
             "#!/bin/sh\ncd {folder} || exit 0\n\
              echo . >> asked\n[ \"$(wc -l < asked)\" -gt {allowed} ] && exit 0\n\
+             [ \"$(date +%s)\" -gt {end} ] && exit 0\n\
              cp \"$1\" reduced.mlir || exit 0\nrm -f report.json\n\
              timeout {limit} {program} {arguments} --report report.json > /dev/null 2>&1\n\
              [ $? -eq 2 ] || exit 0\n\
@@ -217,6 +220,7 @@ impl Probe {
              exit 1\n",
             folder = quoted(&text(folder.path().to_path_buf())),
             limit = self.deadline + COMPILING.as_secs(),
+            end = left.end(),
             program = quoted(&text(self.program.clone())),
             arguments = arguments.join(" "),
             reason = refusal.reason,
@@ -235,9 +239,11 @@ impl Probe {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let each = Duration::from_secs(self.deadline) + COMPILING;
-        let limit = each.saturating_mul(u32::try_from(allowed).unwrap_or(u32::MAX));
+        let all = each.saturating_mul(u32::try_from(allowed).unwrap_or(u32::MAX));
+        // The script ends it in time, but for the probe at hand.
+        let limit = left.time.map_or(all, |time| all.min(time + each));
         // The reducer may crash on modules that it made itself; what it had found is kept.
-        wait(command.spawn().ok()?, limit).ok()?;
+        wait(apart(&mut command).spawn().ok()?, limit, stop).ok()?;
         let asked = fs::read_to_string(path("asked")).unwrap_or_default();
         let reduced = fs::read_to_string(path("kept.mlir")).ok()?;
         Some((reduced, asked.lines().count()))
@@ -272,14 +278,25 @@ fn read(report: &Path) -> Outcome {
     }
 }
 
-/// The exit status; none after the limit, when the child is killed.
-fn wait(mut child: Child, limit: Duration) -> io::Result<Option<std::process::ExitStatus>> {
+/// A command that Ctrl-C does not reach: the answer at hand is still an answer.
+fn apart(command: &mut Command) -> &mut Command {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    command
+}
+
+/// The exit status; none after the limit or when it is to stop: the child is killed then.
+fn wait(
+    mut child: Child,
+    limit: Duration,
+    stop: &AtomicBool,
+) -> io::Result<Option<std::process::ExitStatus>> {
     let mut patience = Patience::new(limit);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if patience.is_over() {
+        if patience.is_over() || stop.load(Ordering::Relaxed) {
             child.kill()?;
             child.wait()?;
             return Ok(None);

@@ -4,11 +4,14 @@ use std::{
     collections::BTreeMap,
     io::{self, Write},
     path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use clap::Args;
-use kforge_planner::{Attempt, Budget, Outcome, plan::to_json, propose::Propose, report::SizeTime};
+use kforge_planner::{
+    Attempt, Budget, Outcome, Plan, heuristic, plan::to_json, propose::Propose, report::SizeTime,
+};
 use kforge_runtime::device::Target;
 
 use super::{
@@ -19,12 +22,13 @@ use super::{
     kept::{Kept, RegressionCorpus},
     llm::Llm,
     progress::{Watch, knobs},
+    shrink::{Gate, Refused, Shrinking},
     workload::Workload,
     write_file,
 };
 use crate::{
     compile::Source,
-    optimize::{OptimizeError, Optimized, Optimizer, Peer, Settings},
+    optimize::{Event, OptimizeError, Optimized, Optimizer, Peer, Settings},
 };
 
 /// A run of the loop, but for who proposes how often.
@@ -75,6 +79,8 @@ pub(super) struct ClosedLoop {
     kept: Kept,
     #[command(flatten)]
     corpus: RegressionCorpus,
+    #[command(flatten)]
+    shrinking: Shrinking,
     /// File for the best plan
     #[arg(long, value_name = "FILE.json")]
     plan_output: Option<PathBuf>,
@@ -99,6 +105,7 @@ impl ClosedLoop {
             return Ok(());
         };
         let settings = self.settings(limit, target)?;
+        let (device, stop) = (settings.device.clone(), Arc::clone(&settings.stop));
         let mut planner = planner(&first, &self.llm)?;
         let optimizer = match self.candidates.device(target)? {
             Some(device) => Optimizer::described(first, device, settings)?,
@@ -109,9 +116,20 @@ impl ClosedLoop {
             return candidates::emit(&optimizer, planner.as_mut(), folder, self.json);
         }
         let mut watch = Watch::new(limit);
-        let found = optimizer.optimize(planner.as_mut(), &mut |event| watch.see(&event));
+        let mut refused = Vec::new();
+        let found = optimizer.optimize(planner.as_mut(), &mut |event| {
+            watch.see(&event);
+            refused.extend(refused_in(&optimizer, &event));
+        });
         watch.end();
-        let found = found?;
+        let found = match found {
+            Err(error) => {
+                refused.extend(refused_default(&optimizer, &error));
+                self.shrink(refused, device, stop)?;
+                return Err(error.into());
+            }
+            Ok(found) => found,
+        };
         if let Some(path) = &self.plan_output {
             write_file(path, &to_json(&found.best.plan))?;
         }
@@ -120,7 +138,24 @@ impl ClosedLoop {
             false => summary(&self.workload.name(), &found),
         };
         io::stdout().write_all(text.as_bytes())?;
-        Ok(())
+        self.shrink(refused, device, stop)
+    }
+
+    /// Shrinks the plans whose kernels were refused.
+    fn shrink(
+        &self,
+        refused: Vec<Refused>,
+        device: String,
+        stop: Arc<AtomicBool>,
+    ) -> Result<(), Failure> {
+        let Some(folder) = self.corpus.reduced() else {
+            return Ok(());
+        };
+        let gate = Gate {
+            device,
+            seed: self.seed,
+        };
+        self.shrinking.shrink(refused, &gate, &folder, Some(stop))
     }
 
     /// The seed of planners and inputs.
@@ -158,6 +193,48 @@ impl ClosedLoop {
             stop,
             ..Settings::default()
         })
+    }
+}
+
+/// The plan of an event, if its kernels were refused.
+fn refused_in(optimizer: &Optimizer, event: &Event<'_>) -> Option<Refused> {
+    let (attempt, cases) = match event {
+        Event::Tried { attempt, .. } => (attempt, "quick"),
+        Event::Dropped { attempt } => (attempt, "full"),
+        Event::Asking { .. } | Event::Warning(_) => return None,
+    };
+    let Outcome::Refused { reason, .. } = &attempt.outcome else {
+        return None;
+    };
+    let (source, plan) = optimizer.refused_at(attempt);
+    Some(refused(source, &plan, reason, cases))
+}
+
+/// The default plan, where the run ended because its kernels were refused.
+fn refused_default(optimizer: &Optimizer, error: &OptimizeError) -> Option<Refused> {
+    let OptimizeError::Baseline { reason, detail } = error else {
+        return None;
+    };
+    let plan = heuristic::propose(optimizer.problem(), optimizer.device());
+    let attempt = Attempt {
+        id: plan.id(),
+        plan,
+        outcome: Outcome::Refused {
+            reason: reason.clone(),
+            detail: detail.clone(),
+        },
+    };
+    let (source, plan) = optimizer.refused_at(&attempt);
+    Some(refused(source, &plan, reason, "full"))
+}
+
+fn refused(source: &Source, plan: &Plan, reason: &str, cases: &str) -> Refused {
+    Refused {
+        name: plan.id(),
+        module: source.text().to_owned(),
+        pipeline: Some(plan.text()),
+        reason: reason.to_owned(),
+        cases: cases.to_owned(),
     }
 }
 

@@ -15,12 +15,14 @@ use super::{
     device::DeviceArgument,
     kept::{Kept, RegressionCorpus},
     llm::Llm,
+    shrink::{self, Gate, Refused, Shrinking},
     steps::{Steps, plural},
     workload::{Block, stem},
     write_file,
 };
 use crate::{
     compile::Source,
+    measure::MeasuredResult,
     optimize::{Audit, Decision, Optimizer, Proposer, Settings, Stage, Unread},
 };
 
@@ -32,8 +34,8 @@ const KEPT: usize = 1 << 20;
 /// A plan is proposed, checked, compiled, verified with every kind of values and shapes,
 /// and timed. Where the archive holds a verified plan for exactly this problem and
 /// device, that one is taken and verified again, with fewer cases if it passed every case.
-/// The audit says what was proposed, checked, refused and accepted. Exit code 2: every plan
-/// was refused.
+/// The audit says what was proposed, checked, refused and accepted. What the plans whose
+/// kernels were refused shrink to is written next to it. Exit code 2: every plan was refused.
 ///
 /// Examples:
 ///   kforge compile-transformer --seq 64 --d-model 128 --target gpu
@@ -61,6 +63,8 @@ pub(super) struct Arguments {
     kept: Kept,
     #[command(flatten)]
     corpus: RegressionCorpus,
+    #[command(flatten)]
+    shrinking: Shrinking,
     /// Seed of the inputs
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -148,6 +152,7 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
     if arguments.json {
         io::stdout().write_all(text.as_bytes())?;
     }
+    arguments.shrink(&source, &device.to_string(), &audit)?;
     refusal(&audit)
 }
 
@@ -157,6 +162,28 @@ impl Arguments {
         let text = serde_json::to_string_pretty(audit).map_err(io::Error::from)? + "\n";
         write_file(&self.audit_output, &text)?;
         Ok(text)
+    }
+
+    /// Shrinks the plans whose kernels were refused.
+    fn shrink(&self, source: &Source, device: &str, audit: &Audit) -> Result<(), Failure> {
+        let refused = audit.proposals.iter().filter_map(|it| {
+            let Some(MeasuredResult::Refused(refusal)) = &it.verdict else {
+                return None;
+            };
+            Some(Refused {
+                name: it.id.clone(),
+                module: source.text().to_owned(),
+                pipeline: Some(it.pipeline.clone()),
+                reason: refusal.reason.clone(),
+                cases: "full".into(),
+            })
+        });
+        let gate = Gate {
+            device: device.to_owned(),
+            seed: self.seed,
+        };
+        let folder = shrink::beside(&self.audit_output);
+        self.shrinking.shrink(refused, &gate, &folder, None)
     }
 
     /// Refuses a file that is no plan, like a plan that does not fit.

@@ -36,7 +36,7 @@ impl Kept {
 /// Which regression corpus, if any.
 #[derive(Debug, Args)]
 pub(super) struct RegressionCorpus {
-    /// The regression corpus, to which the case of every refusal is added
+    /// The regression corpus: its cases are run first, the case of every refusal is added
     #[arg(long, value_name = "FILE", default_value = corpus::DEFAULT)]
     corpus: PathBuf,
     /// Use no regression corpus
@@ -48,5 +48,11 @@ impl RegressionCorpus {
     /// Its file.
     pub(super) fn path(&self) -> Option<PathBuf> {
         (!self.no_corpus).then(|| self.corpus.clone())
+    }
+
+    /// The folder beside it for what was refused, shrunk.
+    pub(super) fn reduced(&self) -> Option<PathBuf> {
+        let folder = |path: PathBuf| path.parent().map(|it| it.join("reduced"));
+        self.path().and_then(folder)
     }
 }

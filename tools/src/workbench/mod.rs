@@ -50,6 +50,8 @@ mod report;
 #[cfg(feature = "mlir")]
 mod show_passes;
 #[cfg(feature = "mlir")]
+mod shrink;
+#[cfg(feature = "mlir")]
 mod steps;
 #[cfg(feature = "mlir")]
 mod verify;

@@ -11,7 +11,8 @@ use super::{Failure, closed_loop::ClosedLoop};
 /// Propose plans, verify and time each on the device, and keep the best
 ///
 /// Speedups are relative to the default knobs, measured in the same run. The best plan
-/// is verified once more with every kind of values and shapes before it is printed.
+/// is verified once more with every kind of values and shapes before it is printed. What plans
+/// whose kernels were refused shrink to is written to reduced/ beside the regression corpus.
 ///
 /// Examples:
 ///   kforge optimize --kernel matmul --m 512 --n 512 --k 512

@@ -3,19 +3,21 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::builder::RangedU64ValueParser;
 use kforge_runtime::device::Target;
 use serde_json::json;
 
-use super::{Failure, device::DeviceArgument, verify::Selection};
-use crate::reduce::{Case, Kernel, Probe, Reduced, reduce};
+use super::{Failure, device::DeviceArgument, interrupt, verify::Selection};
+use crate::reduce::{Case, Kernel, Limits, Probe, Reduced, reduce};
 
 /// Shrink what the gate refuses to the smallest module and pipeline that it refuses alike
 ///
 /// Kernels, passes, ops, sizes and options go as long as the reason stays. Every probe is a
-/// kforge verify in a process of its own. The folder gets reduced.mlir, pipeline.txt, the kernels that
+/// kforge verify in a process of its own. kforge verify, verify-plan, optimize and compile-transformer
+/// do this by themselves for a plan that is refused, unless told --no-reduce. The folder gets reduced.mlir, pipeline.txt, the kernels that
 /// matter, and reproduce.sh. Exit code 1: nothing fails, or the files are wrong.
 ///
 /// Examples:
@@ -40,6 +42,9 @@ pub(super) struct Arguments {
     /// Most probes
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     probes: u32,
+    /// Seconds after which no probe is begun; Ctrl-C ends it likewise, with what was reached
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    max_seconds: Option<u64>,
     /// Folder for what is left
     #[arg(short, long, value_name = "DIR", default_value = "reduced")]
     output: PathBuf,
@@ -48,11 +53,16 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// What the first Ctrl-C says.
+pub(super) const STOPPING: &str = "stopping after the probe at hand, what is left by then is \
+                                   written; Ctrl-C once more ends it at once, without";
+
 fn seconds() -> RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(1..=86_400)
 }
 
 pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
+    kforge_passes::register_with_mutations();
     let device = arguments.device.choice(target);
     let device = device.map_err(|failure| Failure::Input(failure.to_string()))?;
     let selection = &arguments.selection;
@@ -84,7 +94,16 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         deadline: arguments.deadline,
     };
     let name = selection.file.display().to_string();
-    let reduced = reduce(&name, case, &probe, arguments.probes as usize)?;
+    let stop = interrupt::flag(STOPPING)?;
+    let limits = Limits {
+        stop,
+        ..Limits::probes(arguments.probes as usize)
+    };
+    let limits = match arguments.max_seconds {
+        Some(seconds) => limits.within(Duration::from_secs(seconds)),
+        None => limits,
+    };
+    let reduced = reduce(&name, case, &probe, &limits, None)?;
     let files = reduced.write(&arguments.output, &probe)?;
     let text = match arguments.json {
         true => {

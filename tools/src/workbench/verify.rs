@@ -10,17 +10,28 @@ use std::{
 use kforge_oracle::Level;
 use kforge_planner::{Plan, plan::from_json};
 use kforge_runtime::device::Target;
-use kforge_verify::foreign::{Bound, ForeignKernel, Formula};
+use kforge_verify::{
+    Case,
+    foreign::{Bound, ForeignKernel, Formula},
+};
 
-use super::{Failure, device::DeviceArgument, kept::RegressionCorpus};
+use super::{
+    Failure,
+    device::DeviceArgument,
+    kept::RegressionCorpus,
+    shrink::{self, Refused, Shrinking},
+    workload::stem,
+};
 use crate::gate::{Gate, Work, interface, kernel};
 
 /// Verify what kforge emits, or a WGSL kernel of yours in the place of an emitted one
 ///
 /// A kernel meets the same gate as everything that kforge compiles: other shapes, kinds of values,
 /// poisoned buffers and guards, determinism. FILE.toml beside FILE.wgsl says which binding is
-/// what, where sizes come from and how many workgroups are launched. Exit code 0: verified; 2:
-/// refused; 1: the files or the command line are wrong.
+/// what, where sizes come from and how many workgroups are launched. What a refused plan, without
+/// kernels of yours, shrinks to is written next to the report, or to reduced/ beside the
+/// regression corpus. Exit code 0: verified; 2: refused; 1: the files or the command line are
+/// wrong.
 ///
 /// Examples:
 ///   kforge verify matmul.mlir
@@ -48,6 +59,8 @@ pub(super) struct Arguments {
     deadline: u64,
     #[command(flatten)]
     corpus: RegressionCorpus,
+    #[command(flatten)]
+    shrinking: Shrinking,
     /// Write the report to a file as JSON
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
@@ -97,6 +110,8 @@ pub(super) struct Selection {
 }
 
 pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), Failure> {
+    // What is asked for here may be a mistake on purpose.
+    kforge_passes::register_with_mutations();
     let device = arguments.device.choice(target);
     let device = device.map_err(|failure| Failure::Input(failure.to_string()))?;
     let gate = Gate {
@@ -121,9 +136,40 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         false => report.to_string(),
     };
     io::stdout().write_all(text.as_bytes())?;
+    if let Some(refused) = &report.refused {
+        let verdict = report.verdict.as_ref();
+        let case = verdict.and_then(|verdict| verdict.regression_case.as_ref());
+        arguments.shrink(&gate, &refused.reason, case)?;
+    }
     match report.verified {
         true => Ok(()),
         false => Err(Failure::NotVerified),
+    }
+}
+
+impl Arguments {
+    /// Shrinks a refused plan. Whoever wrote a kernel knows better where to begin.
+    fn shrink(&self, gate: &Gate, reason: &str, case: Option<&Case>) -> Result<(), Failure> {
+        let selection = &self.selection;
+        let beside = self.report.as_deref().map(shrink::beside);
+        let Some(folder) = beside.or_else(|| self.corpus.reduced()) else {
+            return Ok(());
+        };
+        if selection.file.is_dir() || !selection.kernels.is_empty() {
+            return Ok(());
+        }
+        let refused = Refused {
+            name: stem(&selection.file),
+            module: crate::reduce::read(&selection.file)?.text().to_owned(),
+            pipeline: selection.pipeline()?,
+            reason: reason.to_owned(),
+            cases: case.map_or_else(|| self.cases.clone(), |_| "full".into()),
+        };
+        let how = shrink::Gate {
+            device: gate.device.clone(),
+            seed: case.map_or(self.seed, |case| case.seed),
+        };
+        self.shrinking.shrink([refused], &how, &folder, None)
     }
 }
 

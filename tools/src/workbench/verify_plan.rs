@@ -11,7 +11,14 @@ use kforge_planner::{
 use kforge_runtime::device::Target;
 use serde_json::{Value, json};
 
-use super::{Failure, chosen::Chosen, device::DeviceArgument, workload::Workload};
+use super::{
+    Failure,
+    chosen::Chosen,
+    device::DeviceArgument,
+    kept::RegressionCorpus,
+    shrink::{Gate, Refused, Shrinking},
+    workload::Workload,
+};
 use crate::{
     measure::{MeasuredResult, Time},
     optimize::{Checked, Checks, Optimizer, Settings, check_plan},
@@ -21,7 +28,8 @@ use crate::{
 ///
 /// With a plan alone, every violation is listed and nothing is built. With a module or
 /// a kernel, too, the plan is compiled and its kernels are compared with the reference on
-/// the device. Exit code 2: the plan is refused; 1: its kernels are.
+/// the device; what refused kernels shrink to is written to reduced/ beside the regression
+/// corpus. Exit code 2: the plan is refused; 1: its kernels are.
 ///
 /// Examples:
 ///   kforge verify-plan --plan plan.json
@@ -45,6 +53,10 @@ pub(super) struct Arguments {
     /// Seed of the inputs
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    corpus: RegressionCorpus,
+    #[command(flatten)]
+    shrinking: Shrinking,
     /// Print the checked plan in this form and build nothing
     #[arg(long, value_name = "FORM", value_parser = ["pipeline", "json", "transform"])]
     print: Option<String>,
@@ -63,9 +75,11 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         device: device.to_string(),
         repeats: arguments.time.unwrap_or(1) as usize,
         seed: arguments.seed,
+        corpus: arguments.corpus.path(),
         ..Settings::default()
     };
-    let optimizer = Optimizer::new(arguments.workload.source()?, settings)?;
+    let source = arguments.workload.source()?;
+    let optimizer = Optimizer::new(source.clone(), settings)?;
     let problem = optimizer.problem();
     let plan = arguments.chosen.plan(problem, optimizer.device());
     let plan = arguments.readable(plan, Some(problem))?;
@@ -84,10 +98,25 @@ pub(super) fn run(arguments: &Arguments, target: Option<Target>) -> Result<(), F
         false => summary(&arguments.chosen.name(), &checked, compare),
     };
     io::stdout().write_all(report.as_bytes())?;
-    match checked.result {
-        MeasuredResult::Verified { .. } => Ok(()),
-        MeasuredResult::Refused(_) => Err(Failure::Reported("the plan's kernels are refused")),
+    let MeasuredResult::Refused(refusal) = checked.result else {
+        return Ok(());
+    };
+    if let Some(folder) = arguments.corpus.reduced() {
+        let refused = Refused {
+            name: plan.id(),
+            module: source.text().to_owned(),
+            pipeline: Some(plan.text()),
+            reason: refusal.reason,
+            cases: arguments.cases.clone(),
+        };
+        let gate = Gate {
+            device: device.to_string(),
+            seed: arguments.seed,
+        };
+        let shrinking = &arguments.shrinking;
+        shrinking.shrink([refused], &gate, &folder, None)?;
     }
+    Err(Failure::Reported("the plan's kernels are refused"))
 }
 
 impl Arguments {
