@@ -8,22 +8,27 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod emitted;
+
 mod matrix_unit;
 mod mistakes;
+mod schedules;
 mod sources;
 
 use emitted::{Emitted, each};
 use kforge_verify::prove::{Finding, prove};
 
-/// Plans of each source and device.
-const PLANS: usize = 4;
+/// Plans of each source and device; `KFORGE_PLANS` says how many others.
+fn plans() -> usize {
+    let given = std::env::var("KFORGE_PLANS").ok();
+    given.map_or(4, |text| text.parse().unwrap())
+}
 
 fn all_proved(sources: &[sources::Source]) {
     let (mut kernels, mut open) = (0, Vec::new());
     let mut on_matrix_unit = 0;
     for source in sources {
         let before = kernels;
-        each(source, PLANS, |emitted: &Emitted| {
+        each(source, plans(), |emitted: &Emitted| {
             kernels += 1;
             on_matrix_unit += usize::from(emitted.wgsl.contains("coopMultiplyAdd"));
             match prove(&emitted.code, &emitted.launch) {

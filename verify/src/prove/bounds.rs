@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::{
+    exact::COMBINATIONS,
     expr::{Expr, Range},
     range::{Place, Terrain},
     trace::Bound,
@@ -35,7 +36,7 @@ fn is_inside(terrain: &mut Terrain, bound: &Bound) -> bool {
     if coarse.within(allowed) {
         return true;
     }
-    if let Some(exact) = terrain.exact(bound.index, &bound.path)
+    if let Some(exact) = terrain.exact(bound.index, &bound.path, COMBINATIONS)
         && exact.within(allowed)
     {
         return true;

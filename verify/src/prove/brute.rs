@@ -198,8 +198,8 @@ fn what_is_said_of_an_index_holds_at_every_value_of_the_ids() {
         };
         let (place, index) = (bound.place, bound.index);
         let coarse = terrain.range(place, index);
-        let exact = terrain.exact(index, &bound.path);
-        let everywhere = terrain.exact(index, &[]);
+        let exact = terrain.exact(index, &bound.path, 1 << 16);
+        let everywhere = terrain.exact(index, &[], 1 << 16);
         let (up, down) = (
             terrain.reaches_up_to(place, index),
             terrain.reaches_down_to(place, index),

@@ -42,7 +42,10 @@ pub(super) fn identify(terrain: &mut Terrain, terms: &[(Atom, i64)], sites: &[Si
     known.close(terrain);
     for group in [LOCALS, workgroups, LOCALS | workgroups] {
         let open = needed & group & !known.vars;
-        if open != 0 && known.is_injective(terrain, open) {
+        // What is known already may be in the facts that tell the others apart.
+        let with_known = open | needed & LOCALS & known.vars;
+        let mut tried = [open, with_known].into_iter();
+        if open != 0 && tried.any(|vars| known.is_injective(terrain, vars)) {
             known.vars |= open;
             known.close(terrain);
         }
@@ -179,6 +182,50 @@ fn fact(terrain: &mut Terrain, terms: &[(Atom, i64)]) -> Option<Expr> {
     terrain.pool.collect(terms, 0)
 }
 
+/// What a quotient or remainder determines in units of c, where its divisor and some terms
+/// are multiples of c: `(c·A + x) / (c·d)` is `(A + x / c) / d`, and `(c·A + x) % (c·d)` is
+/// `c·((A + x / c) % d) + x % c`. So two that were spelled apart meet.
+fn coarser(terrain: &mut Terrain, node: Node) -> Vec<Expr> {
+    let (Node::Div(of, by) | Node::Rem(of, by)) = node else {
+        return Vec::new();
+    };
+    let Some(divisor) = terrain.pool.known(by) else {
+        return Vec::new();
+    };
+    let (terms, constant) = terrain.pool.terms(of);
+    let (high, low): (Vec<_>, Vec<_>) = terms
+        .iter()
+        .copied()
+        .partition(|(_, factor)| gcd(*factor, divisor) > 1);
+    let unit = high
+        .iter()
+        .fold(divisor, |all, (_, factor)| gcd(all, *factor));
+    if high.is_empty() || unit <= 1 {
+        return Vec::new();
+    }
+    let high = high.iter().map(|(atom, factor)| (*atom, factor / unit));
+    let high = terrain.pool.collect(high.collect(), 0);
+    let (Some(high), Some(low)) = (high, terrain.pool.collect(low, constant)) else {
+        return Vec::new();
+    };
+    if terrain.range(ANYWHERE, high).lo < 0 || terrain.range(ANYWHERE, low).lo < 0 {
+        return Vec::new();
+    }
+    let (int, own) = (super::expr::Int::Signed, terrain.pool.constant(unit));
+    let by = terrain.pool.constant(divisor / unit);
+    let carried = terrain.quotient(ANYWHERE, int, low, own);
+    let whole = terrain.pool.add(high, carried);
+    let facts = match node {
+        Node::Div(..) => vec![terrain.quotient(ANYWHERE, int, whole, by)],
+        _ => vec![
+            terrain.remainder(ANYWHERE, int, whole, by),
+            terrain.remainder(ANYWHERE, int, low, own),
+        ],
+    };
+    let known = |fact: &Expr| terrain.pool.vars(*fact) & DATA == 0;
+    facts.into_iter().filter(known).collect()
+}
+
 /// What equal addresses have in common.
 struct Known {
     facts: HashSet<Expr>,
@@ -200,8 +247,18 @@ impl Known {
                 return true;
             }
             let own = terrain.pool.collect(vec![(atom, 1)], 0);
-            own.is_some_and(|own| self.facts.contains(&own))
+            own.is_some_and(|own| self.facts.contains(&own)) || self.has_operands(terrain, atom)
         })
+    }
+
+    /// Whether what an operation works on is determined, so that its result is.
+    fn has_operands(&self, terrain: &mut Terrain, atom: Atom) -> bool {
+        match terrain.pool.of(atom) {
+            Node::Div(a, b) | Node::Rem(a, b) | Node::Min(a, b) | Node::Max(a, b) => {
+                self.has(terrain, a) && self.has(terrain, b)
+            }
+            _ => false,
+        }
     }
 
     /// Draws conclusions until there are no more.
@@ -241,7 +298,9 @@ impl Known {
         if let Some(own) = terrain.pool.collect(vec![(atom, 1)], 0) {
             self.facts.insert(own);
         }
-        match terrain.pool.of(atom) {
+        let node = terrain.pool.of(atom);
+        self.facts.extend(coarser(terrain, node));
+        match node {
             Node::Var(var) => self.vars |= 1 << var,
             Node::Rem(x, divisor) if self.has(terrain, divisor) => {
                 let quotient = terrain.quotient(ANYWHERE, super::expr::Int::Signed, x, divisor);

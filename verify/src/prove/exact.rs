@@ -2,15 +2,15 @@
 //!
 //! Terms that share no variable are tried apart, since their extremes add up. Conditions
 //! of the path whose variables are among those tried leave out what cannot be. Limits:
-//! 2^16 combinations per group of terms.
+//! as many combinations per group of terms as the caller allows.
 
 use super::{
     expr::{Atom, Cond, DATA, Expr, Range, Var, Vars},
     range::Terrain,
 };
 
-/// Combinations of one group of terms.
-const COMBINATIONS: u64 = 1 << 16;
+/// Combinations that are tried of a sum.
+pub(super) const COMBINATIONS: u64 = 1 << 16;
 
 /// The variables of a set.
 pub(super) fn list(vars: Vars) -> Vec<Var> {
@@ -64,20 +64,20 @@ pub(super) fn every(
 
 impl Terrain {
     /// Values of `expr` where the conditions of `path` hold; `None` where data decides or
-    /// there is too much to try.
-    pub(super) fn exact(&self, expr: Expr, path: &[Cond]) -> Option<Range> {
+    /// there are more than `most` combinations to try.
+    pub(super) fn exact(&self, expr: Expr, path: &[Cond], most: u64) -> Option<Range> {
         if self.pool.vars(expr) & DATA != 0 {
             return None;
         }
         let (terms, constant) = self.pool.terms(expr);
         let mut total = Range::new(constant, constant);
         for group in groups(terms, |atom| self.pool.atom_vars(atom)) {
-            total = total.plus(self.exact_group(&group, path)?);
+            total = total.plus(self.exact_group(&group, path, most)?);
         }
         Some(total)
     }
 
-    fn exact_group(&self, terms: &[(Atom, i64)], path: &[Cond]) -> Option<Range> {
+    fn exact_group(&self, terms: &[(Atom, i64)], path: &[Cond], most: u64) -> Option<Range> {
         let vars = terms
             .iter()
             .fold(0, |vars, (atom, _)| vars | self.pool.atom_vars(*atom));
@@ -86,7 +86,7 @@ impl Terrain {
         let mut env = vec![0; self.pool.var_count()];
         let mut found: Option<Range> = None;
         let mut known = true;
-        let complete = every(self, &list(vars), COMBINATIONS, &mut env, &mut |env| {
+        let complete = every(self, &list(vars), most, &mut env, &mut |env| {
             if conds
                 .iter()
                 .any(|cond| self.pool.eval_cond(*cond, env) == Some(false))

@@ -43,6 +43,10 @@ pub(super) struct Terrain {
     tried: HashMap<Atom, Option<Range>>,
 }
 
+/// Combinations that are tried of a quotient or remainder by what varies: once in a proof,
+/// over the workgroups of a launch, of which there are more than 2^16 in two dimensions.
+const TRIED: u64 = 1 << 18;
+
 /// Beyond every value of 32 bits, and far from the limits of 64.
 const FAR: Range = Range::new(-(1 << 62), 1 << 62);
 
@@ -181,12 +185,37 @@ impl Terrain {
         if now.lo > now.hi {
             known.impossible = true;
         }
-        if let [(atom, 1)] = terms[..] {
-            self.inwards(place, known, atom, now);
+        match terms[..] {
+            [(atom, 1)] => self.inwards(place, known, atom, now),
+            _ => self.each_term(place, known, &terms, now),
         }
         match known.constraints.iter_mut().find(|one| one.terms == terms) {
             Some(one) => one.range = one.range.and(range),
             None => known.constraints.push(Constraint { terms, range }),
+        }
+    }
+
+    /// What an interval of a sum says about each of its atoms, given those of the others.
+    fn each_term(&mut self, place: Place, known: &mut Known, terms: &[(Atom, i64)], range: Range) {
+        for (index, (atom, factor)) in terms.iter().enumerate() {
+            let mut left = range;
+            for (other, factor) in terms[..index].iter().chain(&terms[index + 1..]) {
+                left = left.plus(self.atom_range(place, *other).times(-factor));
+            }
+            let left = if *factor < 0 { left.times(-1) } else { left };
+            let divisor = factor.abs();
+            let now = self.atom_range(place, *atom);
+            let mut own = FAR;
+            // What is as far as that may have been cut off on the way.
+            if left.lo > FAR.lo {
+                own.lo = ceil_div(left.lo, divisor);
+            }
+            if left.hi < FAR.hi {
+                own.hi = left.hi.div_euclid(divisor);
+            }
+            if own.lo > now.lo || own.hi < now.hi {
+                self.restrict(place, known, vec![(*atom, 1)], own);
+            }
         }
     }
 
@@ -213,12 +242,29 @@ impl Terrain {
                 }
             }
             Node::Min(a, b) => {
-                operand(self, a, Range::new(range.lo, FAR.hi));
-                operand(self, b, Range::new(range.lo, FAR.hi));
+                let both = [self.range(place, a), self.range(place, b)];
+                // Below what the one can be, it is the other.
+                let hi = |other: Range| {
+                    if other.lo > range.hi {
+                        range.hi
+                    } else {
+                        FAR.hi
+                    }
+                };
+                operand(self, a, Range::new(range.lo, hi(both[1])));
+                operand(self, b, Range::new(range.lo, hi(both[0])));
             }
             Node::Max(a, b) => {
-                operand(self, a, Range::new(FAR.lo, range.hi));
-                operand(self, b, Range::new(FAR.lo, range.hi));
+                let both = [self.range(place, a), self.range(place, b)];
+                let lo = |other: Range| {
+                    if other.hi < range.lo {
+                        range.lo
+                    } else {
+                        FAR.lo
+                    }
+                };
+                operand(self, a, Range::new(lo(both[1]), range.hi));
+                operand(self, b, Range::new(lo(both[0]), range.hi));
             }
             _ => {}
         }
@@ -386,7 +432,7 @@ impl Terrain {
             Some(tried) => *tried,
             None => {
                 let own = self.pool.collect(vec![(atom, 1)], 0);
-                let tried = own.and_then(|own| self.exact(own, &[]));
+                let tried = own.and_then(|own| self.exact(own, &[], TRIED));
                 self.tried.insert(atom, tried);
                 tried
             }

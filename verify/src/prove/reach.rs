@@ -14,6 +14,8 @@ use super::{
 
 const DEPTH: u32 = 6;
 const SUMS: u32 = 600;
+/// What is as large may have been cut off.
+const FAR: i64 = 1 << 60;
 
 /// A sum that need not be interned.
 #[derive(Clone)]
@@ -66,7 +68,7 @@ impl Terrain {
                 true => constraint.range.hi,
                 false => constraint.range.lo,
             };
-            if bound.unsigned_abs() >= 1 << 60 {
+            if bound.unsigned_abs() >= FAR as u64 {
                 continue;
             }
             let rest = sum.plus(&constraint.terms, -factor, bound.saturating_mul(factor));
@@ -109,17 +111,28 @@ impl Terrain {
                     let next = with(self, a, factor, slack);
                     return Some(self.most(place, &next, depth, left));
                 }
-                let (terms, constant) = self.pool.terms(a);
-                let inner = Sum {
-                    terms: terms.to_vec(),
-                    constant,
-                };
                 if factor < 0 {
                     return None;
                 }
+                let (terms, constant) = self.pool.terms(a);
+                let terms = terms.to_vec();
+                let inner = Sum {
+                    terms: terms.clone(),
+                    constant,
+                };
                 let inner = self.most(place, &inner, depth, left).div_euclid(divisor);
                 let others = self.most(place, rest, depth, left);
-                Some(others.saturating_add(inner.saturating_mul(factor)))
+                let apart = others.saturating_add(inner.saturating_mul(factor));
+                // f·(a / d) + b is at most (f·a + d·b) / d: what a and b share may go.
+                let Some(together) = rest.times(divisor) else {
+                    return Some(apart);
+                };
+                let together = together.plus(&terms, factor, constant.saturating_mul(factor));
+                let together = self.most(place, &together, depth, left);
+                Some(match together < FAR {
+                    true => apart.min(together.div_euclid(divisor)),
+                    false => apart,
+                })
             }
             // A remainder by what varies is below it.
             Node::Rem(_, b) if factor > 0 && self.pool.known(b).is_none() => {
@@ -191,6 +204,20 @@ impl Sum {
             terms,
             constant: self.constant,
         }
+    }
+
+    /// Its multiple, if that is not beyond all bounds.
+    fn times(&self, factor: i64) -> Option<Self> {
+        let times = |own: i64| {
+            own.checked_mul(factor)
+                .filter(|it| it.unsigned_abs() < FAR as u64)
+        };
+        let terms = self.terms.iter();
+        let terms = terms.map(|(atom, own)| Some((*atom, times(*own)?)));
+        Some(Self {
+            terms: terms.collect::<Option<_>>()?,
+            constant: times(self.constant)?,
+        })
     }
 
     /// The sum with `factor` · `terms` and a constant added.

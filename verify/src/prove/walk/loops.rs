@@ -249,7 +249,9 @@ impl<'m> Walk<'m> {
                 if pool.vars(rest) >> var & 1 == 1 {
                     return None;
                 }
-                let range = self.terrain.range(self.place, rest);
+                let mut range = self.terrain.range(self.place, rest);
+                // An end that is the smaller of two begins where the counter does, or before.
+                range.hi = range.hi.min(self.terrain.reaches_up_to(self.place, rest));
                 let count = |rest: i64| match rest < 0 {
                     true => 0,
                     false => rest / factor + 1,
