@@ -133,14 +133,9 @@ fn a_refusal_is_made_again_from_its_case() {
         };
         let verdict = kforge_verify::verify(&subject, device(), &exec, &options);
         assert!(!verdict.passed);
-        let refused = verdict.regression_case.as_ref().map(|again| {
-            assert_eq!(
-                (again, verdict.replayed, verdict.checks.len()),
-                (case, 0, 1)
-            );
-            verdict.failures[0].clone()
-        });
-        refused
+        let again = verdict.regression_case?;
+        assert_eq!((&again, verdict.replayed), (case, 0));
+        verdict.failures.into_iter().next()
     };
     let failure = again(&case).unwrap();
     assert_eq!(
