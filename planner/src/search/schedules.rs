@@ -1,5 +1,5 @@
 //! The knob values of [`crate::space`] that fit one op and the device, less those that a
-//! software device takes minutes to compile.
+//! software device or a processor's compiler takes minutes to compile.
 //!
 //! Knobs are chosen one after the other, and a beginning that nothing can complete
 //! is left at once: of a matmul's 67 million combinations some 10^5 are looked at,
@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use fastrand::Rng;
-use kforge_dialect::device::Device;
+use kforge_dialect::device::{Device, Target};
 
 use super::Grid;
 use crate::{plan::fits, problem::OpShape, space};
@@ -78,6 +78,8 @@ fn distinct(knob: &str, values: Cow<'static, [i64]>) -> Cow<'static, [i64]> {
 /// Multiply-adds in the body of a matmul's inner loop beyond which a software device is
 /// not asked: lavapipe's compiler takes a minute and more for 1,024 of them (2026-11-28).
 const SOFTWARE_BODY: i64 = 512;
+/// The same of a processor: for 16,384 LLVM takes minutes, for this many seconds (2026-11-29).
+const PROCESSOR_BODY: i64 = 4096;
 
 /// Attempts to draw a schedule before the legal ones are counted and one is numbered.
 pub const DRAWS: usize = 1 << 14;
@@ -119,9 +121,10 @@ impl Schedules {
             })
         };
         let axes = order.iter().filter_map(axis).collect();
-        let body = match device.is_software() {
-            true => SOFTWARE_BODY,
-            false => i64::MAX,
+        let body = match device.target {
+            Target::Cpu => PROCESSOR_BODY,
+            Target::Gpu if device.is_software() => SOFTWARE_BODY,
+            Target::Gpu => i64::MAX,
         };
         Self {
             shape,
@@ -189,7 +192,8 @@ impl Schedules {
         values.len() == self.axes.len() && self.fits(values)
     }
 
-    /// Whether a search tries it: it fits, and a software device compiles it soon.
+    /// Whether a search tries it: it fits, and a software device or a processor's compiler is
+    /// done with it soon.
     pub fn is_candidate(&self, values: &[i64]) -> bool {
         values.len() == self.axes.len() && self.can_begin(values)
     }
