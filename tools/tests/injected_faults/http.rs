@@ -14,7 +14,7 @@ use kforge_tools::{
 
 use crate::{
     base::SOFTMAX,
-    child::{KFORGE_OPT, finish},
+    child::{Ended, KFORGE_OPT, finish},
     kind::{Broken, Flaw, Happened, Kind, Run, demand, happened},
     secrets::{self, KEY},
     server::{Answer, Reply, Server, authorization, reply},
@@ -369,8 +369,8 @@ fn everywhere(run: &mut Run) -> Result<Happened, Broken> {
         command.env("KERNELFORGE_LLM_API_KEY", KEY);
         others.push(finish(&mut command)?);
     }
-    let refused = others.last().is_some_and(|it| it.code() == Some(2));
-    demand(refused, Flaw::Other, || {
+    let is_refused = |it: &Ended| it.code() == Some(1) && it.err.contains("--api-key is not");
+    demand(others.last().is_some_and(is_refused), Flaw::Other, || {
         "a key on the command line was taken".into()
     })?;
     let searched = secrets::nowhere(run, &others.iter().collect::<Vec<_>>(), "key.txt")?;
