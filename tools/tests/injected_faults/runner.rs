@@ -124,7 +124,12 @@ fn all(base: &Base, kind: &Kind, runs: usize) -> Ran {
     let worker = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= 4 * runs + 8 || hit.fetch_add(1, Ordering::Relaxed) >= runs {
+            if index >= 4 * runs + 8 {
+                return;
+            }
+            if hit.fetch_add(1, Ordering::Relaxed) >= runs {
+                // Of those under way one may not be hit, and is made again by who made it.
+                hit.fetch_sub(1, Ordering::Relaxed);
                 return;
             }
             let result = once(base, kind, index);
