@@ -74,7 +74,8 @@ impl Failures {
             _ if line.starts_with("running ") || line.starts_with("test result: ") => {
                 self.is_inside = false;
             }
-            _ if self.is_inside => self.text += &format!("{line}\n"),
+            // Tables of injected faults have no such part.
+            _ if self.is_inside || line.contains(" BROKEN ") => self.text += &format!("{line}\n"),
             _ => {}
         }
     }
