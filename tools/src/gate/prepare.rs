@@ -178,7 +178,8 @@ pub struct Gate {
     pub repeats: usize,
     /// Longest it may take, compiling the module not included.
     pub deadline: Duration,
-    /// The regression corpus, whose cases run first and to which that of a refusal is added; `None`: none.
+    /// The regression corpus, whose cases run first and to which that of a refusal is added;
+    /// `None`: none.
     pub corpus: Option<PathBuf>,
     /// The kforge-run that is the child.
     pub runner: PathBuf,

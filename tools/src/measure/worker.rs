@@ -28,7 +28,8 @@ pub struct Settings {
     pub native: bool,
     /// Longest a candidate may take.
     pub deadline: Duration,
-    /// The regression corpus, whose cases run first and to which that of a refusal is added; `None`: none.
+    /// The regression corpus, whose cases run first and to which that of a refusal is added;
+    /// `None`: none.
     pub corpus: Option<PathBuf>,
 }
 

@@ -55,7 +55,7 @@ use std::{
 };
 
 use kforge_planner::{
-    Attempt, Budget, Outcome, Plan, Problem,
+    Attempt, Budget, Plan, Problem,
     budget::{Ended, Progress},
     plan::Knobs,
     report::{SizeTime, Spread},
@@ -84,7 +84,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// The kforge-run that measures.
     pub runner: PathBuf,
-    /// The regression corpus, whose cases run first and to which those of refused plans are added; `None`: none.
+    /// The regression corpus, whose cases run first and to which those of refused plans are
+    /// added; `None`: none.
     pub corpus: Option<PathBuf>,
     /// Where attempts are kept and earlier ones are found; `None`: nowhere.
     pub archive: Option<PathBuf>,
@@ -301,17 +302,14 @@ impl Optimizer {
         self.problems().map(at).collect()
     }
 
-    /// The plan of an attempt with the module of the size at which it was refused: the first
-    /// one that its detail names.
-    pub(crate) fn refused_at(&self, attempt: &Attempt) -> (&Source, Plan) {
-        let named = |size: &&Size| match &attempt.outcome {
-            Outcome::Refused { detail, .. } => detail.starts_with(&trial::at_size(&size.problem)),
-            Outcome::Verified { .. } => false,
-        };
+    /// A refused plan with the module of the size at which it was refused, which the detail of
+    /// the refusal names where there are several.
+    pub(crate) fn refused_at(&self, plan: &Plan, detail: &str) -> (&Source, Plan) {
+        let named = |size: &&Size| detail.starts_with(&trial::at_size(&size.problem));
         let size = self.sizes.iter().find(named).unwrap_or(&self.sizes[0]);
         let plan = Plan {
             problem: Some(size.problem.clone()),
-            ..attempt.plan.clone()
+            ..plan.clone()
         };
         (&size.source, plan)
     }

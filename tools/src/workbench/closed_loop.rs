@@ -203,10 +203,10 @@ fn refused_in(optimizer: &Optimizer, event: &Event<'_>) -> Option<Refused> {
         Event::Dropped { attempt } => (attempt, "full"),
         Event::Asking { .. } | Event::Warning(_) => return None,
     };
-    let Outcome::Refused { reason, .. } = &attempt.outcome else {
+    let Outcome::Refused { reason, detail } = &attempt.outcome else {
         return None;
     };
-    let (source, plan) = optimizer.refused_at(attempt);
+    let (source, plan) = optimizer.refused_at(&attempt.plan, detail);
     Some(refused(source, &plan, reason, cases))
 }
 
@@ -216,15 +216,7 @@ fn refused_default(optimizer: &Optimizer, error: &OptimizeError) -> Option<Refus
         return None;
     };
     let plan = heuristic::propose(optimizer.problem(), optimizer.device());
-    let attempt = Attempt {
-        id: plan.id(),
-        plan,
-        outcome: Outcome::Refused {
-            reason: reason.clone(),
-            detail: detail.clone(),
-        },
-    };
-    let (source, plan) = optimizer.refused_at(&attempt);
+    let (source, plan) = optimizer.refused_at(&plan, detail);
     Some(refused(source, &plan, reason, "full"))
 }
 

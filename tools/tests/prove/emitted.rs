@@ -2,7 +2,7 @@
 
 use kforge_planner::{Propose, heuristic, problem::of_module, search::Random};
 use kforge_runtime::{
-    DeviceDescription,
+    DeviceDescription, Package,
     manifest::{Step, Symbols},
 };
 use kforge_tools::compile::{Session, Source as Text};
@@ -47,20 +47,25 @@ pub fn each(source: &Source, plans: usize, mut visit: impl FnMut(&Emitted)) {
         };
         for pipeline in pipelines {
             let compiled = session.compile(parse(), &pipeline, 0).unwrap();
-            let package = &compiled.serialized.package;
-            for entry in package.manifest.entries.values() {
-                for Step::Dispatch(dispatch) in &entry.steps {
-                    let kernel = &package.manifest.kernels[&dispatch.kernel];
-                    let wgsl = package.wgsl(&dispatch.kernel).unwrap();
-                    visit(&Emitted {
-                        name: format!("{} for {name}, {}", source.name, kernel.knob_text()),
-                        wgsl: wgsl.to_owned(),
-                        entry_point: kernel.entry_point.clone(),
-                        code: Code::parse(wgsl, &kernel.entry_point).unwrap(),
-                        launch: Launch::of(package, dispatch, &Symbols::new()).unwrap(),
-                    });
-                }
-            }
+            let on = format!("{} for {name}", source.name);
+            launches(&on, &compiled.serialized.package, &mut visit);
+        }
+    }
+}
+
+/// Calls `visit` with every launch of a package.
+pub fn launches(name: &str, package: &Package, visit: &mut impl FnMut(&Emitted)) {
+    for entry in package.manifest.entries.values() {
+        for Step::Dispatch(dispatch) in &entry.steps {
+            let kernel = &package.manifest.kernels[&dispatch.kernel];
+            let wgsl = package.wgsl(&dispatch.kernel).unwrap();
+            visit(&Emitted {
+                name: format!("{name}, {}", kernel.knob_text()),
+                wgsl: wgsl.to_owned(),
+                entry_point: kernel.entry_point.clone(),
+                code: Code::parse(wgsl, &kernel.entry_point).unwrap(),
+                launch: Launch::of(package, dispatch, &Symbols::new()).unwrap(),
+            });
         }
     }
 }

@@ -2,11 +2,13 @@
 //! a rest, beside tiles that hang over the edge; products split and sliced on top; keys split
 //! into more parts than there are blocks.
 
-use kforge_runtime::manifest::{Step, Symbols};
 use kforge_tools::compile::{Session, Source as Text};
-use kforge_verify::prove::{Code, Finding, Launch, prove};
+use kforge_verify::prove::{Finding, prove};
 
-use crate::sources::{Attention, Source, attention, matmul};
+use crate::{
+    emitted::launches,
+    sources::{Attention, Source, attention, matmul},
+};
 
 /// Launches of a source under a schedule that are not proved.
 fn open(source: &Source, schedule: &str) -> Vec<String> {
@@ -18,20 +20,16 @@ fn open(source: &Source, schedule: &str) -> Vec<String> {
     let session = Session::default();
     let module = session.parse(&Text::of_text(&source.name, &source.text));
     let compiled = session.compile(module.unwrap(), &pipeline, 0).unwrap();
-    let package = &compiled.serialized.package;
-    let steps = package.manifest.entries.values().flat_map(|it| &it.steps);
-    let finding = |Step::Dispatch(dispatch): &Step| {
-        let kernel = &package.manifest.kernels[&dispatch.kernel];
-        let wgsl = package.wgsl(&dispatch.kernel).unwrap();
-        let code = Code::parse(wgsl, &kernel.entry_point).unwrap();
-        let launch = Launch::of(package, dispatch, &Symbols::new()).unwrap();
-        prove(&code, &launch)
-    };
-    let all: Vec<Finding> = steps.map(finding).collect();
-    assert!(!all.is_empty());
-    let is_open = |it: &&Finding| !matches!(it, Finding::Proved(_));
-    let told = |it: &Finding| format!("{} {schedule}: {it:?}", source.name);
-    all.iter().filter(is_open).map(told).collect()
+    let (mut count, mut open) = (0, Vec::new());
+    launches(&source.name, &compiled.serialized.package, &mut |emitted| {
+        count += 1;
+        match prove(&emitted.code, &emitted.launch) {
+            Finding::Proved(_) => {}
+            other => open.push(format!("{} {schedule}: {other:?}", emitted.name)),
+        }
+    });
+    assert!(count > 0, "{} has no kernels", source.name);
+    open
 }
 
 #[test]

@@ -419,9 +419,7 @@ impl Terrain {
             Node::Data(_, int) => int.range(),
         }
     }
-}
 
-impl Terrain {
     /// The part of `range` that a quotient or remainder takes where its divisor varies: where
     /// small divisors meet small dividends only, intervals of the two say too little.
     fn among_tried(&mut self, atom: Atom, divisor: Expr, range: Range) -> Range {
