@@ -37,6 +37,10 @@ pub fn all(
     options: &Options,
     verdict: &mut Verdict,
 ) -> bool {
+    // What is refused already is refused for that.
+    if !verdict.failures.is_empty() {
+        return true;
+    }
     let alone = alone(subject);
     let start = Instant::now();
     let enough = Duration::from_millis(options.timeout_ms / 4);
